@@ -1,0 +1,48 @@
+# make demo   fresh machine -> environment -> synthetic clips -> train -> heatmaps -> pictures
+# make test   fresh machine -> environment -> the whole test suite
+# Only Python 3.10+ (with venv and pip) and make are needed. Nothing outside this folder is touched.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# EXTRA=full compiles mmcv with its operators (30 minutes and a C++ compiler); lite installs wheels.
+EXTRA ?= lite
+DEMO_DIR ?= demo_output
+PYTEST_ARGS ?=
+
+.PHONY: help env test demo lint format bench clean
+
+help:
+	@sed -n '1,3s/^# //p' Makefile
+	@echo 'make lint / format / bench / clean'
+
+env: $(VENV)/.installed-$(EXTRA)
+
+$(VENV)/.installed-$(EXTRA): setup.py pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo 'mmsal needs Python 3.10 or newer: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11'; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' || \
+		{ echo 'This Python has no venv: install it first (Debian: apt-get install python3-venv)'; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRA),test,dev]'
+	@touch $@
+
+test: env
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+demo: env
+	PATH="$(abspath $(BIN)):$$PATH" bash tools/demo.sh $(DEMO_DIR)
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: env
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: env
+	$(BIN)/python benchmarks/gradcam.py
+
+clean:
+	rm -rf $(VENV) $(DEMO_DIR)

@@ -1,0 +1,43 @@
+"""Package of mmsal: video saliency on MMAction2."""
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = {}
+exec((ROOT / 'mmsal' / 'version.py').read_text(encoding='utf-8'), VERSION)
+
+setup(
+    name='mmsal',
+    version=VERSION['__version__'],
+    description='Which frames and pixels made a video classifier decide, and do people look there?',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    packages=find_packages(include=['mmsal', 'mmsal.*']),
+    python_requires='>=3.10',
+    install_requires=[
+        'mmaction2>=1.2.0,<1.3',
+        'mmengine>=0.10.4,<1.0',
+        'torch>=2.1',
+        'numpy>=1.24',
+        'pandas>=2.0',
+        'decord>=0.6.0',
+        'opencv-python>=4.8',
+        'av>=12.0',  # writes H.264, which OpenCV's wheels cannot
+        'matplotlib>=3.7',
+        'rich>=13.0',
+        # MMAction2 1.2.0 imports it without declaring it (mmaction/utils/dependency.py).
+        'importlib_metadata',
+        # MMEngine finds `_base_ = 'mmaction::...'` through pkg_resources, which setuptools 82
+        # dropped and 81 warns about (open-mmlab/mmcv#3325 is the same defect).
+        'setuptools<81',
+    ],
+    extras_require={
+        # mmcv-lite and mmcv own the same module: install one of the two, never both.
+        'lite': ['mmcv-lite>=2.0.0rc4,<2.2.0'],
+        'full': ['mmcv>=2.0.0rc4,<2.2.0'],
+        'test': ['pytest>=8.0', 'hypothesis>=6.100', 'captum>=0.7', 'ruff>=0.6'],
+        'dev': ['pre-commit>=3.5'],
+    },
+)
