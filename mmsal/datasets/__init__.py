@@ -1,0 +1,6 @@
+"""Datasets and transforms, registered with MMAction2."""
+
+from .clip_range import ClipRange
+from .kth import KTHDataset
+
+__all__ = ['ClipRange', 'KTHDataset']

@@ -1,0 +1,24 @@
+"""Synthetic clips with known evidence, in the form of KTH: drawn people who walk and run.
+
+They stand in where the real videos are absent, and they can do what real videos cannot: say for
+every pixel whether it belongs to the person or to the legs, and (``evidence='legs'``) guarantee
+that the legs alone tell walking from running, so that attribution elsewhere is wrong.
+"""
+
+from .clip import Clip, ClipName, Motion, Plan, draw_clip, plan_clip
+from .files import Truth, read_truth
+from .make import make_clips
+from .observers import simulate_fixations
+
+__all__ = [
+    'Clip',
+    'ClipName',
+    'Motion',
+    'Plan',
+    'Truth',
+    'draw_clip',
+    'make_clips',
+    'plan_clip',
+    'read_truth',
+    'simulate_fixations',
+]

@@ -1,0 +1,101 @@
+"""What is in a video file: frames, rate, size, timestamps; and whether it can be read at all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+class VideoError(ValueError):
+    """A file that is missing, empty, cut short or no video. One line, with the path."""
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """A video file.
+
+    Attributes:
+        path: The file, or the folder of frames.
+        frames: Number of frames that can be decoded.
+        fps: Frames per second, averaged over the video.
+        width, height: Pixels.
+        timestamps: float64 [frames], seconds from the video's first frame to each frame's start.
+    """
+
+    path: Path
+    frames: int
+    fps: float
+    width: int
+    height: int
+    timestamps: np.ndarray
+
+
+def probe_video(path: str | Path) -> VideoInfo:
+    """Open a video file and read what is in it.
+
+    Raises:
+        VideoError: The file is missing, empty, no video, or its header promises more frames than
+            can be read.
+    """
+    import av
+    import decord
+
+    path = Path(path)
+    if not path.is_file():
+        raise VideoError(f'video {path} does not exist')
+    if path.stat().st_size == 0:
+        raise VideoError(f'video {path} is empty')
+    try:
+        # PyAV tells what is wrong in an exception; decord prints it.
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise VideoError(f'{path} holds no video stream')
+            declared = container.streams.video[0].frames
+        reader = decord.VideoReader(str(path), num_threads=1)
+        frames = len(reader)
+        height, width = reader[0].shape[:2]
+        starts = np.asarray(reader.get_frame_timestamp(range(frames)), np.float64)[:, 0]
+    except (av.error.FFmpegError, RuntimeError, IndexError) as error:
+        raise VideoError(f'{path} is not a video that can be read') from error
+    # Containers may count a frame or two more than they hold; a file cut short misses many.
+    if declared > frames * 1.02 + 2:
+        raise VideoError(f'video {path} is cut short: {frames} of {declared} frames can be read')
+    fps = float(reader.get_avg_fps())
+    return VideoInfo(path, frames, fps, width, height, starts - starts[0])
+
+
+def read_frames(path: str | Path, indices: Sequence[int]) -> np.ndarray:
+    """Frames of a video by zero-based number: uint8 [T, H, W, 3], RGB."""
+    import decord
+
+    reader = decord.VideoReader(str(path), num_threads=1)
+    return reader.get_batch([int(index) for index in indices]).asnumpy()
+
+
+def probe_frames(folder: str | Path, filename_tmpl: str, start_index: int, fps: float) -> VideoInfo:
+    """Look into a folder of extracted frames, numbered without a gap.
+
+    Args:
+        folder: The folder.
+        filename_tmpl: Such as ``img_{:05}.jpg``.
+        start_index: Number of the first frame.
+        fps: Frames per second of the video that they came from.
+
+    Raises:
+        VideoError: There is no such frame, or the first cannot be read.
+    """
+    import cv2
+
+    folder = Path(folder)
+    frames = 0
+    while (folder / filename_tmpl.format(start_index + frames)).is_file():
+        frames += 1
+    if not frames:
+        first = filename_tmpl.format(start_index)
+        raise VideoError(f'folder {folder} holds no frame called {first}')
+    image = cv2.imread(str(folder / filename_tmpl.format(start_index)))
+    if image is None:
+        raise VideoError(f'{folder / filename_tmpl.format(start_index)} is no readable image')
+    height, width = image.shape[:2]
+    return VideoInfo(folder, frames, fps, width, height, np.arange(frames) / fps)

@@ -1,0 +1,149 @@
+"""A clip on its way into the network, and the way back: frames and views of the source video."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmaction.registry import TRANSFORMS
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+
+from mmsal.datasets.video import VideoInfo, probe_frames, probe_video, read_frames
+from mmsal.heatmaps.geometry import GeometryError, View, coordinate_ramp, view_of_ramp
+
+
+@dataclass(frozen=True)
+class PreparedClip:
+    """One sample of the test pipeline, ready for the model.
+
+    Attributes:
+        data: Batch of one, for ``model.test_step``.
+        frame_indices: int64 [F], zero-based frames of the source video, clip after clip. Every
+            crop shows all of them, so the model's V x T maps are crops x F, crop after crop.
+        views: One per crop; None where the pipeline does more than resize, crop and flip.
+        no_views: Why ``views`` is None.
+    """
+
+    data: dict
+    frame_indices: np.ndarray
+    views: tuple[View, ...] | None
+    no_views: str = ''
+
+
+class ClipPipeline:
+    """The test pipeline of a config, run on any video, frame range or folder of frames.
+
+    Args:
+        config (Config): With ``test_pipeline``, or a test dataset that has a pipeline.
+        use_frames (bool): Read folders of extracted frames instead of videos. The pipeline's
+            loading steps are exchanged where the config was written for the other kind.
+
+    Raises:
+        ValueError: The config has no test pipeline.
+    """
+
+    def __init__(self, config: Config, use_frames: bool = False) -> None:
+        dataset = config.get('test_dataloader', {}).get('dataset', {})
+        steps = config.get('test_pipeline') or dataset.get('pipeline')
+        if not steps:
+            raise ValueError('the config has no test_pipeline')
+        self.use_frames = use_frames
+        self.filename_tmpl = dataset.get('filename_tmpl', 'img_{:05}.jpg')
+        self.first_number = dataset.get('start_index', 1) if use_frames else 0
+        steps = _with_clip_range(_with_loader(steps, use_frames))
+        self.steps = [TRANSFORMS.build(step) for step in steps]
+
+    def probe(self, path: str | Path, fps: float = 25.0) -> VideoInfo:
+        """Look into the video or folder; ``fps`` is for folders, which do not tell it."""
+        if self.use_frames:
+            return probe_frames(path, self.filename_tmpl, self.first_number, fps)
+        return probe_video(path)
+
+    def read_frames(self, info: VideoInfo, indices: np.ndarray) -> np.ndarray:
+        """Frames of the source, by zero-based number: uint8 [T, H, W, 3], RGB."""
+        if not self.use_frames:
+            return read_frames(info.path, indices)
+        names = [self.filename_tmpl.format(self.first_number + index) for index in indices]
+        pictures = [cv2.imread(str(info.path / name)) for name in names]
+        return np.stack([cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) for picture in pictures])
+
+    def prepare(self, info: VideoInfo, frame_range: tuple[int, int] | None = None) -> PreparedClip:
+        """Sample, decode and transform a video, or one range of its frames.
+
+        Args:
+            info (VideoInfo): From :meth:`probe`.
+            frame_range (tuple[int, int], optional): Zero-based, half open.
+        """
+        results = self._source(info)
+        if frame_range is not None:
+            results['clip_range'] = tuple(frame_range)
+        views, no_views = None, 'the pipeline does not decode frames'
+        for step in self.steps:
+            undecoded = 'imgs' not in results
+            results = step(results)
+            if undecoded and 'imgs' in results:
+                views, no_views = self._views(results)
+                frames = np.asarray(results['frame_inds']) - results.get('first_number', 0)
+        data = pseudo_collate([results])
+        return PreparedClip(data, frames.astype(np.int64).ravel(), views, no_views)
+
+    def _source(self, info: VideoInfo) -> dict:
+        source = {'label': -1, 'modality': 'RGB', 'start_index': self.first_number}
+        if not self.use_frames:
+            return {**source, 'filename': str(info.path)}
+        return {
+            **source,
+            'frame_dir': str(info.path),
+            'total_frames': info.frames,
+            'filename_tmpl': self.filename_tmpl,
+            'first_number': self.first_number,
+        }
+
+    def _views(self, decoded: dict) -> tuple[tuple[View, ...] | None, str]:
+        """Send a coordinate ramp through the spatial transforms that follow the decoding."""
+        height, width = decoded['imgs'][0].shape[:2]
+        results = {**decoded, 'imgs': [coordinate_ramp(width, height)]}
+        results.update(clip_len=1, num_clips=1)
+        decoding = next(i for i, step in enumerate(self.steps) if _is_decoder(step))
+        try:
+            for step in self.steps[decoding + 1 :]:
+                if type(step).__name__.startswith(('FormatShape', 'Pack')):
+                    break
+                results = step(results)
+            return tuple(view_of_ramp(ramp) for ramp in results['imgs']), ''
+        except GeometryError as error:
+            return None, str(error)
+        except Exception as error:  # a transform that takes only uint8 pictures, say
+            return None, f'{type(error).__name__} while tracing the pipeline: {error}'
+
+
+def _is_decoder(step) -> bool:
+    return type(step).__name__.endswith('Decode')
+
+
+def _with_loader(steps: Sequence[dict], use_frames: bool) -> list[dict]:
+    """Exchange the decoding steps if they are for the other kind of source."""
+    kinds = [step['type'] for step in steps]
+    for_frames = 'RawFrameDecode' in kinds
+    if for_frames == use_frames:
+        return list(steps)
+    if use_frames:
+        kept = [step for step in steps if not step['type'].endswith('Init')]
+        decoders = ('DecordDecode', 'PyAVDecode', 'OpenCVDecode')
+        return [{'type': 'RawFrameDecode'} if s['type'] in decoders else s for s in kept]
+    exchanged = [{'type': 'DecordInit'}]
+    for step in steps:
+        exchanged.append({'type': 'DecordDecode'} if step['type'] == 'RawFrameDecode' else step)
+    return exchanged
+
+
+def _with_clip_range(steps: Sequence[dict]) -> list[dict]:
+    """Put ``ClipRange`` before the sampling step, so that any pipeline takes a frame range."""
+    if any(step['type'] == 'ClipRange' for step in steps):
+        return list(steps)
+    for place, step in enumerate(steps):
+        if 'Sample' in step['type']:
+            return [*steps[:place], {'type': 'ClipRange'}, *steps[place:]]
+    return list(steps)

@@ -1,0 +1,134 @@
+"""The fixation table: the one form in which gaze goes from readers to comparisons.
+
+One row per fixation. Positions are pixels of the source video with the origin at its top left
+corner, x to the right and y down; times are seconds from the video's first frame. Positions outside
+the picture and times outside the video are valid: people do look away.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+FIXATION_COLUMNS = {
+    'video': str,  # file name or relative path of the video
+    'observer': str,
+    'start_s': float,
+    'end_s': float,
+    'x_px': float,
+    'y_px': float,
+}
+
+
+class GazeFormatError(ValueError):
+    """A file or table with gaze in it is not as expected; the message says what and where."""
+
+
+def validate_fixations(frame: pd.DataFrame) -> pd.DataFrame:
+    """Check a fixation table and bring it into its canonical form.
+
+    Args:
+        frame: Table with at least the columns ``FIXATION_COLUMNS``, in any order. Numbers may be
+            given as text. Names of videos and observers become text.
+
+    Returns:
+        A new table with exactly these columns, in this order: ``video, observer`` text; ``start_s,
+        end_s`` (seconds) and ``x_px, y_px`` (pixels of the source video, origin top left) float64.
+        Order of the rows is kept, the index counts them from 0. A table without rows is valid.
+
+    Raises:
+        GazeFormatError: A column is absent or there twice, a name is empty, a number is not a
+            finite number, or a fixation ends before it starts. Rows count from 0.
+    """
+    absent = [name for name in FIXATION_COLUMNS if name not in frame.columns]
+    if absent:
+        raise GazeFormatError(
+            f'expected the columns {", ".join(FIXATION_COLUMNS)}; absent: {", ".join(absent)}; '
+            f'got {", ".join(map(str, frame.columns)) or "none"}'
+        )
+    columns = {}
+    for name, kind in FIXATION_COLUMNS.items():
+        if isinstance(frame[name], pd.DataFrame):
+            raise GazeFormatError(f'expected one column {name}, got {frame[name].shape[1]}')
+        convert = _names if kind is str else _numbers
+        columns[name] = convert(frame[name].reset_index(drop=True))
+    table = pd.DataFrame(columns)
+    backwards = np.flatnonzero(table['end_s'] < table['start_s'])
+    if backwards.size:
+        row = table.iloc[backwards[0]]
+        raise GazeFormatError(
+            f'row {backwards[0]}: expected end_s >= start_s, got {row["start_s"]} to {row["end_s"]}'
+        )
+    return table
+
+
+def read_fixation_table(path: str | Path) -> pd.DataFrame:
+    """Read a fixation table from CSV.
+
+    Args:
+        path: CSV file in UTF-8 with a header line; further columns are left out.
+
+    Returns:
+        The table, as :func:`validate_fixations` gives it.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        GazeFormatError: The file is not such a table; the message has file, row and fault.
+    """
+    try:
+        # All as text: an observer called "007" or "NA" keeps its name, a bad number its row.
+        text = pd.read_csv(
+            path, dtype=str, keep_default_na=False, encoding='utf-8-sig', index_col=False
+        )
+        return validate_fixations(text)
+    except (GazeFormatError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+        raise GazeFormatError(f'{path}: {error}') from None
+    except UnicodeDecodeError:
+        raise GazeFormatError(f'{path}: expected a CSV file in UTF-8') from None
+
+
+def write_fixation_table(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write a fixation table as CSV, with all digits, so that it is read back unchanged.
+
+    Args:
+        frame: The table; it is checked first.
+        path: File to write, in an existing folder. It is replaced in one step: a killed run leaves
+            no half file.
+
+    Raises:
+        GazeFormatError: The table is not valid.
+    """
+    table = validate_fixations(frame)
+    path = Path(path)
+    temporary = path.with_name(f'.{path.name}.part')
+    try:
+        table.to_csv(temporary, index=False, encoding='utf-8', lineterminator='\n')
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _names(column: pd.Series) -> pd.Series:
+    """The column as text; an error for the first name that is absent."""
+    text = column.astype(object).where(column.notna(), '').map(str)
+    empty = np.flatnonzero(text.str.strip() == '') if len(text) else np.array([], dtype=int)
+    if empty.size:
+        raise GazeFormatError(f'row {empty[0]}: expected a name in {column.name}, got nothing')
+    return text.astype(str)
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """The column as float64; an error for the first entry that is not a finite number."""
+    numbers = np.empty(len(column))
+    for row, entry in enumerate(column):
+        try:
+            numbers[row] = float(entry)
+        except (TypeError, ValueError):
+            numbers[row] = np.nan
+        if not np.isfinite(numbers[row]):
+            raise GazeFormatError(
+                f'row {row}: expected a finite number in {column.name}, got {entry!r}'
+            )
+    return pd.Series(numbers, name=column.name)

@@ -1,0 +1,39 @@
+"""What every command does the same way: quick --help, one-line errors, exit codes.
+
+Exit codes: 0 done, 2 bad usage or input, 3 some items of a batch failed and the rest are done.
+"""
+
+import os
+import pickle
+import sys
+from collections.abc import Callable
+
+FAILED_SOME = 3
+
+
+def run(main: Callable[[], int | None]) -> None:
+    """Run a command and leave the process with its exit code.
+
+    A user's mistake (a ValueError or OSError; every error class of mmsal is one of them) and a
+    missing package become one line on stderr. ``MMSAL_TRACEBACK=1`` shows where it came from.
+    """
+    try:
+        status = main() or 0
+    except KeyboardInterrupt:
+        print('stopped', file=sys.stderr)
+        status = 130
+    except (ValueError, OSError, ImportError, pickle.UnpicklingError) as error:
+        if os.environ.get('MMSAL_TRACEBACK'):
+            raise
+        print(f'error: {_one_line(error)}', file=sys.stderr)
+        status = 2
+    sys.exit(status)
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f'{error.filename}: {error.strerror}'
+    text = str(error).strip()
+    if 'Original Traceback' in text:  # a data loader's worker sends its traceback along
+        text = text.splitlines()[-1].split(': ', 1)[-1]
+    return ' '.join(text.split()) or type(error).__name__

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Test on several GPUs of one or more nodes (without GPUs: several CPU processes).
+#   tools/dist_test.sh CONFIG CHECKPOINT GPUS [test.py's options]
+# Several nodes: set NNODES, NODE_RANK, MASTER_ADDR and PORT on each.
+set -euo pipefail
+[[ $# -ge 3 && $1 != -h && $1 != --help ]] || { sed -n '2,4s/^# //p' "$0"; exit 2; }
+
+config=$1 checkpoint=$2 gpus=$3
+torchrun --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
+    --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
+    --nproc_per_node="$gpus" \
+    "$(dirname "$0")/test.py" "$config" "$checkpoint" --launcher pytorch "${@:4}"

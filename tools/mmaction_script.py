@@ -1,0 +1,65 @@
+"""Run one of MMAction2's own scripts from the installed package, after checking what it is given."""
+
+import os
+import runpy
+import sys
+from pathlib import Path
+
+
+def run_script(name: str) -> None:
+    """Check the arguments of ``train.py`` or ``test.py`` and hand over to MMAction2's script.
+
+    The script's own parser reads the command line, so that its options and their meaning stay
+    MMAction2's. Checked first, because the script would end in a traceback or, worse, go on: that
+    the config can be read, that the checkpoint is safe and fits the model, that the dump can be
+    written.
+    """
+    import mmsal  # noqa: F401  first: it repairs what the script is about to import
+    import mmaction  # isort: skip
+
+    path = Path(mmaction.__file__).parent / '.mim' / 'tools' / name
+    script = runpy.run_path(str(path), run_name='mmaction_script')
+    args = script['parse_args']()
+    _check(args)
+    if args.launcher == 'pytorch' and int(os.environ.get('WORLD_SIZE', 1)) > 1:
+        _distribute_on_cpu()
+    script['main']()
+
+
+def _check(args) -> None:
+    from mmaction.registry import MODELS
+    from mmengine.registry import init_default_scope
+
+    from mmsal.explain import load_config
+    from mmsal.explain.recognizer import fit_checkpoint, read_checkpoint
+
+    config = load_config(args.config, args.cfg_options)
+    if getattr(args, 'resume', None) not in (None, 'auto'):
+        read_checkpoint(args.resume)
+    if getattr(args, 'checkpoint', None) is not None:
+        checkpoint = read_checkpoint(args.checkpoint)
+        init_default_scope(config.get('default_scope', 'mmaction'))
+        fit_checkpoint(MODELS.build(config.model), checkpoint, args.checkpoint)
+    if getattr(args, 'dump', None) is not None:
+        if not args.dump.endswith(('.pkl', '.pickle')):
+            raise ValueError(f'expected --dump to end with .pkl, got {args.dump}')
+        Path(args.dump).parent.mkdir(parents=True, exist_ok=True)
+
+
+def _distribute_on_cpu() -> None:
+    """Several processes without GPUs: MMEngine itself asks for one per process.
+
+    It leaves a process group alone that is there already, and takes the wrapper's ``device_ids``
+    from the config, where None means the CPU.
+    """
+    import torch
+
+    if torch.cuda.is_available():
+        return
+    torch.distributed.init_process_group('gloo')
+    sys.argv += [
+        '--cfg-options',
+        'model_wrapper_cfg.type=MMDistributedDataParallel',
+        'model_wrapper_cfg.device_ids=None',
+        'model_wrapper_cfg.broadcast_buffers=False',
+    ]

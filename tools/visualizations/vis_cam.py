@@ -1,0 +1,99 @@
+"""Heatmaps of a recognizer's decision: text files of their values, overlay videos, or both.
+
+    python tools/visualizations/vis_cam.py CONFIG CHECKPOINT VIDEO|FRAMES_DIR|LIST.txt \\
+        [--file-url PATH|DIR] [--out-filename X.mp4|X.gif|DIR]
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from command_line import FAILED_SOME, run
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description='Grad-CAM heatmaps of a video recognizer, for one video or a list of them.',
+        epilog='Exit codes: 0 done, 2 bad usage or input, 3 some videos of a list failed.',
+    )
+    add = parser.add_argument
+    add('config', help='config of the recognizer')
+    add('checkpoint', help='its checkpoint')
+    add('video', help='video file, folder of frames, or list of videos (.txt, one per line)')
+    add('--file-url', metavar='PATH', help='write heatmap values to this .txt, .txt.gz or .npz '
+        'file; a folder for a list')  # fmt: skip
+    add('--out-filename', metavar='PATH', help='write an overlay to this .mp4 or .gif; a folder '
+        'for a list')  # fmt: skip
+    add('--target-layer-name', metavar='NAME', help='layer such as backbone/layer4/1/relu '
+        '(default: the last stage of the backbone)')  # fmt: skip
+    add('--target-category', metavar='CLASS', help='explain this class, by number from 0 or by '
+        'name (default: the predicted one)')  # fmt: skip
+    add('--method', default='gradcam', help='gradcam (default)')
+    add('--space', default='source', choices=('source', 'input'), help='pixels of the maps: of the '
+        'source video (default) or of the network input')  # fmt: skip
+    add('--frames', metavar='A-B,C-D', help='explain these ranges of frames, each as a clip; '
+        "counted from 1, ends included, as in KTH's list")  # fmt: skip
+    add('--decimals', type=int, default=6, metavar='N', help='digits in text files (default: 6)')
+    add('--format', default='txt', choices=('txt', 'txt.gz', 'npz'), help='heatmap files of a list '
+        '(default: txt)')  # fmt: skip
+    add('--overwrite', action='store_true', help='explain again what a former run has done')
+    add('--device', default='auto', help='auto, cpu or cuda:N (default: auto)')
+    add('--use-frames', action='store_true', help='inputs are folders of frames')
+    add('--fps', type=float, default=5, help='frames per second of the overlay (default: 5)')
+    add('--alpha', type=float, default=0.5, help='weight of the heatmap in the overlay, 0 to 1 '
+        '(default: 0.5)')  # fmt: skip
+    add('--colormap', default='viridis', help='of matplotlib (default: viridis)')
+    add('--target-resolution', nargs=2, type=int, metavar=('W', 'H'), help='size of the overlay in '
+        'pixels; -1 keeps the aspect ratio')  # fmt: skip
+    add('--resize-algorithm', default='bilinear', help='nearest, bilinear (default), bicubic, '
+        'area or lanczos')  # fmt: skip
+    add('--preview-model', action='store_true', help='print the layers of the model and stop')
+    add('--cfg-options', nargs='+', metavar='KEY=VALUE', help='override settings of the config')
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
+    # Imported after the arguments are read, so that --help answers at once.
+    from config_options import parse_options
+
+    from mmsal.explain import load_recognizer
+    from mmsal.explain.export import ExportOptions, check_outputs, export_list, export_video
+
+    options = ExportOptions(
+        method=args.method,
+        target=args.target_category,
+        space=args.space,
+        target_layer_name=args.target_layer_name,
+        use_frames=args.use_frames or Path(args.video).is_dir(),
+        decimals=args.decimals,
+        fps=args.fps,
+        alpha=args.alpha,
+        colormap=args.colormap,
+        resolution=args.target_resolution,
+        interpolation=args.resize_algorithm,
+    )
+    is_list = Path(args.video).suffix == '.txt' and not Path(args.video).is_dir()
+    if not args.preview_model:
+        check_outputs(args.file_url, args.out_filename, is_list)
+    cfg_options = parse_options(args.cfg_options)
+    model = load_recognizer(args.config, args.checkpoint, args.device, cfg_options)
+    if args.preview_model:
+        print(model)
+        return 0
+    if is_list:
+        failures = export_list(
+            model, args.video, options, args.file_url, args.out_filename, args.format,
+            args.overwrite,
+        )  # fmt: skip
+        return FAILED_SOME if failures else 0
+    export_video(
+        model, args.video, options, args.file_url, args.out_filename, args.frames, args.overwrite
+    )
+    return 0
+
+
+if __name__ == '__main__':
+    run(main)
