@@ -1,6 +1,7 @@
 """What many tests need: commands run in this process, small synthetic clips, a small recognizer."""
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
@@ -9,6 +10,15 @@ import pytest
 import mmsal  # noqa: F401  first: tests that import mmaction.models rely on its workarounds
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope='session')
+def real_data() -> Path:
+    """Folder of real KTH clips and eye-tracking data; not part of the repository."""
+    folder = Path(os.environ.get('MMSAL_TEST_DATA', ROOT.parent / 'shared' / 'data'))
+    if not folder.is_dir():
+        pytest.skip(f'no real data in {folder} (set MMSAL_TEST_DATA)')
+    return folder
 
 
 @pytest.fixture(autouse=True)

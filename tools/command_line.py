@@ -3,12 +3,21 @@
 Exit codes: 0 done, 2 bad usage or input, 3 some items of a batch failed and the rest are done.
 """
 
+import argparse
 import os
 import pickle
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 FAILED_SOME = 3
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line; usage is what --help is for."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f'error: {message} (see --help)\n')
 
 
 def run(main: Callable[[], int | None]) -> None:
@@ -37,3 +46,10 @@ def _one_line(error: Exception) -> str:
     if 'Original Traceback' in text:  # a data loader's worker sends its traceback along
         text = text.splitlines()[-1].split(': ', 1)[-1]
     return ' '.join(text.split()) or type(error).__name__
+
+
+def hush_mmengine() -> None:
+    """Keep MMEngine's notes on its own deprecated file client out of a command's output."""
+    from mmengine.logging import MMLogger
+
+    MMLogger.get_current_instance().setLevel('ERROR')

@@ -5,12 +5,14 @@ python tools/inference.py CONFIG CHECKPOINT VIDEO
 
 import argparse
 import json
+import sys
+from contextlib import redirect_stdout
 
-from command_line import run
+from command_line import Parser, hush_mmengine, run
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description='Classify one video with a trained recognizer.')
+    parser = Parser(description='Classify one video with a trained recognizer.')
     parser.add_argument('config', help='config of the recognizer')
     parser.add_argument('checkpoint', help='its checkpoint')
     parser.add_argument('video', help='video file, or with --use-frames a folder of frames')
@@ -31,20 +33,29 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     args = parse_args()
-    # Imported after the arguments are read, so that --help answers at once.
-    from config_options import parse_options
-
-    from mmsal.explain import load_recognizer, parse_frame_ranges, predict_video
-
-    ranges = parse_frame_ranges(args.frames) if args.frames else None
-    options = parse_options(args.cfg_options)
-    model = load_recognizer(args.config, args.checkpoint, args.device, options)
-    ranked = predict_video(model, args.video, ranges, args.use_frames).ranked(args.top)
+    if args.top is not None and args.top < 1:
+        raise ValueError(f'expected --top of at least 1, got {args.top}')
+    # MMEngine logs to the stdout that it is imported with; the answer alone belongs there.
+    with redirect_stdout(sys.stderr):
+        ranked = classify(args)
     if args.json:
         print(json.dumps({'video': args.video, 'predictions': ranked}, indent=1))
         return
     for row in ranked:
         print(f'{row["score"]:8.6f}  {row["class"]:4d}  {row["label"]}')
+
+
+def classify(args: argparse.Namespace) -> list[dict]:
+    # Imported after the arguments are read, so that --help answers at once.
+    from config_options import parse_options
+
+    from mmsal.explain import load_recognizer, parse_frame_ranges, predict_video
+
+    hush_mmengine()
+    ranges = parse_frame_ranges(args.frames) if args.frames else None
+    options = parse_options(args.cfg_options)
+    model = load_recognizer(args.config, args.checkpoint, args.device, options)
+    return predict_video(model, args.video, ranges, args.use_frames).ranked(args.top)
 
 
 if __name__ == '__main__':

@@ -1,4 +1,4 @@
-"""Run one of MMAction2's own scripts from the installed package, after checking what it is given."""
+"""Run one of MMAction2's own scripts from the installed package, its input checked first."""
 
 import os
 import runpy
@@ -19,7 +19,10 @@ def run_script(name: str) -> None:
 
     path = Path(mmaction.__file__).parent / '.mim' / 'tools' / name
     script = runpy.run_path(str(path), run_name='mmaction_script')
-    args = script['parse_args']()
+    try:
+        args = script['parse_args']()
+    except ValueError as error:  # MMEngine's words for --cfg-options without an equals sign
+        raise ValueError(f'expected --cfg-options KEY=VALUE ({error})') from error
     _check(args)
     if args.launcher == 'pytorch' and int(os.environ.get('WORLD_SIZE', 1)) > 1:
         _distribute_on_cpu()
@@ -27,19 +30,15 @@ def run_script(name: str) -> None:
 
 
 def _check(args) -> None:
-    from mmaction.registry import MODELS
-    from mmengine.registry import init_default_scope
-
     from mmsal.explain import load_config
-    from mmsal.explain.recognizer import fit_checkpoint, read_checkpoint
+    from mmsal.explain.recognizer import build_model, fit_checkpoint, read_checkpoint
 
     config = load_config(args.config, args.cfg_options)
     if getattr(args, 'resume', None) not in (None, 'auto'):
         read_checkpoint(args.resume)
     if getattr(args, 'checkpoint', None) is not None:
         checkpoint = read_checkpoint(args.checkpoint)
-        init_default_scope(config.get('default_scope', 'mmaction'))
-        fit_checkpoint(MODELS.build(config.model), checkpoint, args.checkpoint)
+        fit_checkpoint(build_model(config), checkpoint, args.checkpoint)
     if getattr(args, 'dump', None) is not None:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise ValueError(f'expected --dump to end with .pkl, got {args.dump}')

@@ -6,5 +6,10 @@ python tools/test.py CONFIG CHECKPOINT --dump out.pkl [MMAction2's options]
 from command_line import run
 from mmaction_script import run_script
 
+
+def main() -> None:
+    run_script('test.py')
+
+
 if __name__ == '__main__':
-    run(lambda: run_script('test.py'))
+    run(main)

@@ -6,5 +6,10 @@ python tools/train.py CONFIG [MMAction2's options]
 from command_line import run
 from mmaction_script import run_script
 
+
+def main() -> None:
+    run_script('train.py')
+
+
 if __name__ == '__main__':
-    run(lambda: run_script('train.py'))
+    run(main)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from torch import nn
 
+from mmsal.attribution import TargetLayerError
 from mmsal.explain.jobs import Job
 from mmsal.explain.one_video import Explanation, explain_video
 from mmsal.heatmaps import write_heatmaps
@@ -45,24 +46,23 @@ class Manifest:
     """``manifest.csv`` of an output folder, complete on disk after every video.
 
     Beside it, ``settings.json`` keeps how the maps were made, so that a later run with another
-    checkpoint, class or method does not pass older maps off as its own.
+    checkpoint, class or method, or of other frames, does not pass older maps off as its own.
 
     Args:
         folder (Path): The output folder; it exists.
         settings (dict): Everything that changes the maps; JSON values.
+        frame_ranges (dict): Of each video, by its path as given; JSON values.
         overwrite (bool): Begin anew, whatever the folder holds.
 
     Raises:
         ValueError: The folder's maps were made with other settings, or its manifest is none.
     """
 
-    def __init__(self, folder: Path, settings: dict, overwrite: bool = False) -> None:
+    def __init__(
+        self, folder: Path, settings: dict, frame_ranges: dict, overwrite: bool = False
+    ) -> None:
         self.path = folder / 'manifest.csv'
         self.rows: dict[str, ManifestRow] = {}
-        noted = folder / 'settings.json'
-        if not overwrite and noted.is_file():
-            _compare_settings(json.loads(noted.read_text(encoding='utf-8')), settings, folder)
-        _write(noted, json.dumps(settings, indent=1, sort_keys=True) + '\n')
         if not overwrite and self.path.is_file():
             names = [field.name for field in fields(ManifestRow)]
             with self.path.open(newline='', encoding='utf-8') as file:
@@ -70,6 +70,17 @@ class Manifest:
                 if reader.fieldnames != names:
                     raise ValueError(f'{self.path} is no manifest: expected columns {names}')
                 self.rows = {row['video']: ManifestRow(**row) for row in reader}
+        noted = folder / 'settings.json'
+        before = json.loads(noted.read_text(encoding='utf-8')) if noted.is_file() else {}
+        known = before.pop('frame_ranges', {})
+        done = [row.video for row in self.rows.values() if row.status == 'done']
+        if done:  # else no maps are there that could be mistaken
+            chosen = {video: frame_ranges[video] for video in done if video in frame_ranges}
+            _compare_settings(
+                before | _naming_videos(known), settings | _naming_videos(chosen), folder
+            )
+        settings = {**settings, 'frame_ranges': {**known, **frame_ranges}}
+        _write(noted, json.dumps(settings, indent=1, sort_keys=True) + '\n')
 
     def is_done(self, video: str, output: str) -> bool:
         """Whether this video was explained before, its file still being there."""
@@ -93,13 +104,19 @@ def _write(path: Path, text: str) -> None:
     partial.replace(path)
 
 
+def _naming_videos(frame_ranges: dict) -> dict:
+    return {f'frame_ranges of {video}': ranges for video, ranges in frame_ranges.items()}
+
+
 def _compare_settings(before: dict, now: dict, folder: Path) -> None:
-    changed = [key for key in now if before.get(key) != now[key]]
-    if changed:
-        key = changed[0]
+    for key, value in now.items():
+        if before.get(key) == value:
+            continue
+        values = f'{key} {before.get(key)!r}, not {value!r}'
+        if len(values) > 200:  # a whole config, say
+            values = f'another {key}'
         raise ValueError(
-            f'{folder} holds maps made with {key} {before.get(key)!r}, not {now[key]!r}: '
-            'name another folder, or pass --overwrite'
+            f'{folder} holds maps made with {values}: name another folder, or pass --overwrite'
         )
 
 
@@ -111,6 +128,7 @@ def explain_jobs(
     decimals: int = 6,
     overwrite: bool = False,
     also: Callable[[Job, Explanation], None] | None = None,
+    also_done: Callable[[Job], bool] | None = None,
     **options,
 ) -> Iterator[ManifestRow | None]:
     """Write the heatmaps of every job into a folder, with a manifest.
@@ -124,13 +142,15 @@ def explain_jobs(
         overwrite (bool): Explain again what the manifest says is done.
         also: Called with each job and its explanation, to draw an overlay, say; an error in it
             fails the job.
+        also_done: Whether ``also`` has done its part of a job before; it always has by default.
         options: Passed to :func:`mmsal.explain.explain_video`.
 
-    Yields:
-        After each job its row, or None where it was done before.
+    Returns:
+        Iterator: After each job its row, or None where it was done before.
 
     Raises:
-        ValueError: The folder holds maps made with other settings.
+        ValueError: The folder holds maps made with other settings or of other frames.
+        TargetLayerError: While iterating: the target layer cannot be explained, in no video.
         OSError: The folder cannot be written.
     """
     folder = Path(folder)
@@ -141,24 +161,46 @@ def explain_jobs(
         'decimals': decimals,
         **{key: value for key, value in options.items() if key != 'keep_frames'},
     }
-    manifest = Manifest(folder, settings, overwrite)
+    # As JSON gives them back, to be compared: lists, not tuples.
+    ranges = {str(job.video): job.frame_ranges and [*map(list, job.frame_ranges)] for job in jobs}
+    manifest = Manifest(folder, settings, ranges, overwrite)
+
+    def explain(job: Job, output: str) -> Explanation:
+        explanation = explain_video(model, job.video, frame_ranges=job.frame_ranges, **options)
+        if also is not None:
+            also(job, explanation)
+        (folder / output).parent.mkdir(parents=True, exist_ok=True)
+        write_heatmaps(explanation.heatmaps, folder / output, decimals=decimals)
+        return explanation
+
+    # A generator of its own, so that what is wrong with the folder is told at the call.
+    return _work_through(jobs, manifest, explain, suffix, overwrite, also_done)
+
+
+def _work_through(
+    jobs: Sequence[Job],
+    manifest: Manifest,
+    explain: Callable[[Job, str], Explanation],
+    suffix: str,
+    overwrite: bool,
+    also_done: Callable[[Job], bool] | None,
+) -> Iterator[ManifestRow | None]:
     for job in jobs:
         output = f'{job.stem.as_posix()}{suffix}'
-        if not overwrite and manifest.is_done(str(job.video), output):
+        done = manifest.is_done(str(job.video), output)
+        if done and not overwrite and (also_done is None or also_done(job)):
             yield None
             continue
         row = ManifestRow(str(job.video))
         started = time.perf_counter()
         try:
-            explanation = explain_video(model, job.video, frame_ranges=job.frame_ranges, **options)
-            if also is not None:
-                also(job, explanation)
-            (folder / output).parent.mkdir(parents=True, exist_ok=True)
-            write_heatmaps(explanation.heatmaps, folder / output, decimals=decimals)
+            explanation = explain(job, output)
             row.status, row.output = 'done', output
             row.prediction = explanation.prediction.label
             row.score = f'{explanation.prediction.score:.6f}'
             row.frames = str(len(explanation.heatmaps.frame_indices))
+        except TargetLayerError:  # every video's fault
+            raise
         except (ValueError, OSError) as error:  # this video's fault: the others go on
             row.error = ' '.join(str(error).split())
         row.seconds = f'{time.perf_counter() - started:.3f}'

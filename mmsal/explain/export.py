@@ -1,5 +1,6 @@
 """What ``vis_cam.py`` writes: heatmap files and overlays, of one video or of a list."""
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,18 +10,27 @@ import mmcv
 import numpy as np
 from torch import nn
 
+from mmsal.attribution import GradCAM
 from mmsal.explain.batch import ManifestRow, explain_jobs, failed
 from mmsal.explain.jobs import HEATMAP_SUFFIXES, Job, parse_frame_ranges, read_job_list
 from mmsal.explain.one_video import Explanation, explain_video
 from mmsal.explain.recognizer import find_class
 from mmsal.heatmaps import write_heatmaps
+from mmsal.heatmaps.grid import MAX_DECIMALS
 from mmsal.visualization import overlay, write_video
+from mmsal.visualization.overlay import check_look
 from mmsal.visualization.video_file import SUFFIXES as VIDEO_SUFFIXES
+
+INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'area', 'lanczos')  # of mmcv.imresize
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """How to explain, and how to draw; the names are those of ``vis_cam.py``'s options."""
+    """How to explain, and how to draw; the names are those of ``vis_cam.py``'s options.
+
+    Raises:
+        ValueError: A value that could only fail later, after the time is spent.
+    """
 
     method: str = 'gradcam'
     target: str | None = None
@@ -33,6 +43,18 @@ class ExportOptions:
     colormap: str = 'viridis'
     resolution: Sequence[int] | None = None
     interpolation: str = 'bilinear'
+
+    def __post_init__(self) -> None:
+        check_look(self.alpha, self.colormap)
+        if self.decimals not in range(1, MAX_DECIMALS + 1):
+            raise ValueError(f'expected decimals from 1 to {MAX_DECIMALS}, got {self.decimals}')
+        if not 0 < self.fps < math.inf:
+            raise ValueError(f'expected a positive frame rate, got {self.fps}')
+        if any(side < 1 and side != -1 for side in self.resolution or ()):
+            raise ValueError(f'expected a resolution in pixels or -1, got {self.resolution}')
+        if self.interpolation not in INTERPOLATIONS:
+            listed = ', '.join(INTERPOLATIONS)
+            raise ValueError(f'expected interpolation {listed}, got {self.interpolation!r}')
 
     def explaining(self) -> dict:
         """Options of :func:`mmsal.explain.explain_video`."""
@@ -162,10 +184,17 @@ def export_list(
 
     Raises:
         ListError: The list cannot be used.
-        ValueError: The class or the layer does not exist, or the folder holds other maps.
+        ValueError: The class, the layer or the method does not exist, or the folder holds other
+            maps.
+        OSError: A folder cannot be written.
     """
     jobs = read_job_list(path)
+    # What is every video's fault is told before the first.
     find_class(model.class_names, options.target)
+    with GradCAM(model, options.target_layer_name, method=options.method):
+        pass
+    if overlays:
+        Path(overlays).mkdir(parents=True, exist_ok=True)
     rows = explain_jobs(
         model,
         jobs,
@@ -174,6 +203,7 @@ def export_list(
         options.decimals,
         overwrite,
         also=_draw_into(Path(overlays), options) if overlays else None,
+        also_done=(lambda job: _overlay_of(job, overlays).is_file()) if overlays else None,
         keep_frames=overlays is not None,
         **options.explaining(),
     )
@@ -186,15 +216,25 @@ def export_list(
 
 def _draw_into(folder: Path, options: ExportOptions):
     def draw(job: Job, explanation: Explanation) -> None:
-        draw_overlay(explanation, folder / f'{job.stem.as_posix()}.mp4', options)
+        draw_overlay(explanation, _overlay_of(job, folder), options)
 
     return draw
 
 
+def _overlay_of(job: Job, folder: str | Path) -> Path:
+    return Path(folder) / f'{job.stem.as_posix()}.mp4'
+
+
 def _with_progress(rows, total: int):
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-    from rich.progress import TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(),

@@ -98,9 +98,10 @@ def _with_stems(entries: Sequence[tuple[Path, tuple | None]], path: Path) -> lis
     """
     relative = [video for video, _ in entries]
     if any(video.is_absolute() or '..' in video.parts for video in relative):
-        absolute = [os.path.abspath(video) for video in relative]  # keeps links, unlike resolve()
-        root = os.path.commonpath([os.path.dirname(video) for video in absolute])
-        relative = [Path(video).relative_to(root) for video in absolute]
+        # Not resolve(): a link is called as the user calls it.
+        absolute = [Path(os.path.abspath(video)) for video in relative]  # noqa: PTH100
+        root = os.path.commonpath([video.parent for video in absolute])
+        relative = [video.relative_to(root) for video in absolute]
     jobs, taken = [], {}
     for (video, ranges), stem in zip(entries, relative, strict=True):
         if stem.suffix.lower() in VIDEO_SUFFIXES:

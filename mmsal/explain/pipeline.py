@@ -53,7 +53,10 @@ class ClipPipeline:
         self.filename_tmpl = dataset.get('filename_tmpl', 'img_{:05}.jpg')
         self.first_number = dataset.get('start_index', 1) if use_frames else 0
         steps = _with_clip_range(_with_loader(steps, use_frames))
-        self.steps = [TRANSFORMS.build(step) for step in steps]
+        try:
+            self.steps = [TRANSFORMS.build(step) for step in steps]
+        except (KeyError, TypeError) as error:
+            raise ValueError(f'the test pipeline cannot be built: {error}') from error
 
     def probe(self, path: str | Path, fps: float = 25.0) -> VideoInfo:
         """Look into the video or folder; ``fps`` is for folders, which do not tell it."""

@@ -38,10 +38,30 @@ def load_config(path: str | Path, options: dict | None = None) -> Config:
     except Exception as error:  # a config is Python: anything can go wrong in it
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise ConfigError(f'config {path} cannot be read: {reason[-1]}') from error
-    config.merge_from_dict(options or {})
+    try:
+        config.merge_from_dict(options or {})
+    except (KeyError, TypeError, IndexError) as error:  # a path that the config does not have
+        raise ConfigError(f'--cfg-options do not fit config {path}: {error}') from error
     if 'model' not in config:
         raise ConfigError(f'config {path} describes no model')
     return config
+
+
+def build_model(config: Config) -> nn.Module:
+    """Build a config's model, its weights still at random.
+
+    Raises:
+        ConfigError: The config describes a model that cannot be built.
+    """
+    init_default_scope(config.get('default_scope', 'mmaction'))
+    description = config.model.copy()
+    if description.get('backbone', {}).get('pretrained'):
+        description.backbone = {**description.backbone, 'pretrained': None}
+    try:
+        return MODELS.build(description)
+    except (KeyError, TypeError, ValueError, AssertionError, AttributeError) as error:
+        reason = str(error).strip('\'"') or type(error).__name__
+        raise ConfigError(f'the model of {config.filename} cannot be built: {reason}') from error
 
 
 def choose_device(name: str = 'auto') -> torch.device:
@@ -73,7 +93,9 @@ def fit_checkpoint(model: nn.Module, checkpoint: dict, name: str | Path) -> None
         CheckpointError: Names what does not fit.
     """
     weights = checkpoint.get('state_dict', checkpoint)
-    weights = {key.removeprefix('module.'): value for key, value in weights.items()}
+    if not isinstance(weights, dict):
+        raise CheckpointError(f'{name} holds no state_dict')
+    weights = {str(key).removeprefix('module.'): value for key, value in weights.items()}
     own = model.state_dict()
     missing = [key for key in own if key not in weights and 'num_batches_tracked' not in key]
     if missing:
@@ -81,11 +103,13 @@ def fit_checkpoint(model: nn.Module, checkpoint: dict, name: str | Path) -> None
             f'checkpoint {name} does not fit the config: {len(missing)} of {len(own)} weights are '
             f'missing, such as {missing[0]}'
         )
-    for key, value in own.items():
-        if key in weights and weights[key].shape != value.shape:
+    for key in (key for key in own if key in weights):
+        shape = getattr(weights[key], 'shape', None)
+        if shape != own[key].shape:
+            found = type(weights[key]).__name__ if shape is None else list(shape)
             raise CheckpointError(
-                f'checkpoint {name} does not fit the config: {key} is '
-                f'{list(weights[key].shape)} in the checkpoint and {list(value.shape)} in the model'
+                f'checkpoint {name} does not fit the config: {key} is {found} in the checkpoint '
+                f'and {list(own[key].shape)} in the model'
             )
     model.load_state_dict(weights, strict=False)
 
@@ -136,11 +160,7 @@ def load_recognizer(
         config = load_config(config, options)
     target = choose_device(device)
     weights = read_checkpoint(checkpoint)
-    init_default_scope(config.get('default_scope', 'mmaction'))
-    description = config.model.copy()
-    if description.get('backbone', {}).get('pretrained'):
-        description.backbone = {**description.backbone, 'pretrained': None}
-    model = MODELS.build(description)
+    model = build_model(config)
     fit_checkpoint(model, weights, checkpoint)
     model.cfg = config
     model.class_names = class_names(config, weights, getattr(model.cls_head, 'num_classes', 0))

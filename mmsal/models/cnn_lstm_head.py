@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from itertools import pairwise
 
 import torch
 from mmaction.models.heads import BaseHead
@@ -59,7 +60,7 @@ class CNNLSTMHead(BaseHead):
         self.fc_feature = nn.Linear(in_channels, feature_size)
         self.dropout = nn.Dropout(dropout_ratio)
         sizes = [feature_size, *hidden_sizes, num_classes]
-        layers = [nn.LSTM(i, o, batch_first=True) for i, o in zip(sizes, sizes[1:], strict=False)]
+        layers = [nn.LSTM(i, o, batch_first=True) for i, o in pairwise(sizes)]
         if cell == 'input_cell_attention':
             layers[0] = InputCellAttentionLSTM(sizes[0], sizes[1], attention_hops, attention_size)
         self.recurrent = nn.ModuleList(layers)

@@ -1,4 +1,4 @@
-"""LSTM whose cell attends over all inputs so far (Ismail et al., NeurIPS 2019, arXiv 1910.12370)."""
+"""LSTM whose cell attends over all inputs so far (Ismail et al. 2019, arXiv 1910.12370)."""
 
 import torch
 from torch import Tensor, nn

@@ -49,9 +49,10 @@ def write_contact_sheet(rows: Sequence[Row], path: str | Path, title: str = '') 
         for axis, picture, name in zip(line, row.pictures, row.titles, strict=False):
             axis.imshow(picture)
             axis.set_title(name, fontsize=6, pad=2)
-        line[0].text(
+        caption = line[0].text(
             0, -0.06, row.caption, transform=line[0].transAxes, fontsize=7, va='top', ha='left'
         )
+        caption.set_in_layout(False)  # it runs under the whole row, not under the first picture
     if title:
         figure.suptitle(title, fontsize=9)
     path.parent.mkdir(parents=True, exist_ok=True)

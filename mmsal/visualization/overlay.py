@@ -3,6 +3,20 @@
 import numpy as np
 
 
+def check_look(alpha: float, colormap: str) -> None:
+    """Refuse a weight or colormap that :func:`overlay` cannot draw with.
+
+    Raises:
+        ValueError: The weight is not in 0 to 1, or matplotlib has no such colormap.
+    """
+    from matplotlib import colormaps
+
+    if not 0 <= alpha <= 1:
+        raise ValueError(f'expected alpha from 0 to 1, got {alpha}')
+    if colormap not in colormaps:
+        raise ValueError(f'expected a colormap of matplotlib, got {colormap!r}')
+
+
 def overlay(
     frames: np.ndarray,
     maps: np.ndarray,
@@ -21,9 +35,13 @@ def overlay(
 
     Returns:
         np.ndarray: uint8 [T, H, W, 3], RGB.
+
+    Raises:
+        ValueError: Frames and maps differ in size, or what :func:`check_look` refuses.
     """
     from matplotlib import colormaps
 
+    check_look(alpha, colormap)
     if frames.shape[:3] != maps.shape:
         raise ValueError(f'expected frames and maps of one size, got {frames.shape}, {maps.shape}')
     blended = np.empty_like(frames)

@@ -1,6 +1,4 @@
-import os
 from fractions import Fraction
-from pathlib import Path
 
 import av
 import numpy as np
@@ -8,10 +6,9 @@ import pytest
 
 
 @pytest.fixture
-def kth_data():
-    """Folder of the three real KTH files and 00sequences.txt; not part of the repository."""
-    default = Path(__file__).resolve().parents[2].parent / 'shared' / 'data'
-    folder = Path(os.environ.get('MMSAL_TEST_DATA', default)) / 'kth'
+def kth_data(real_data):
+    """Folder of the three real KTH files and 00sequences.txt."""
+    folder = real_data / 'kth'
     if not (folder / '00sequences.txt').is_file():
         pytest.skip(f'no KTH data in {folder} (MMSAL_TEST_DATA)')
     return folder

@@ -9,11 +9,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from command_line import run
+from command_line import Parser, run
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description='Draw frames under their heatmaps, a row per video, from heatmap files in the '
         "source video's pixels. The videos are found through the files' sidecars."
     )
@@ -32,6 +32,9 @@ def main() -> None:
     args = parse_args()
     if not args.out.lower().endswith('.png'):
         raise ValueError(f'expected a name ending with .png, got {args.out}')
+    for option in ('videos', 'frames'):
+        if getattr(args, option) < 1:
+            raise ValueError(f'expected --{option} of at least 1, got {getattr(args, option)}')
     # Imported after the arguments are read, so that --help answers at once.
     from mmsal.visualization.heatmap_folder import draw_heatmap_folder
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from command_line import FAILED_SOME, run
+from command_line import FAILED_SOME, Parser, hush_mmengine, run
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description='Grad-CAM heatmaps of a video recognizer, for one video or a list of them.',
         epilog='Exit codes: 0 done, 2 bad usage or input, 3 some videos of a list failed.',
     )
@@ -62,6 +62,7 @@ def main() -> int:
     from mmsal.explain import load_recognizer
     from mmsal.explain.export import ExportOptions, check_outputs, export_list, export_video
 
+    hush_mmengine()
     options = ExportOptions(
         method=args.method,
         target=args.target_category,
@@ -78,6 +79,8 @@ def main() -> int:
     is_list = Path(args.video).suffix == '.txt' and not Path(args.video).is_dir()
     if not args.preview_model:
         check_outputs(args.file_url, args.out_filename, is_list)
+    if is_list and args.frames:
+        raise ValueError('--frames is for one video: write the ranges into the list')
     cfg_options = parse_options(args.cfg_options)
     model = load_recognizer(args.config, args.checkpoint, args.device, cfg_options)
     if args.preview_model:

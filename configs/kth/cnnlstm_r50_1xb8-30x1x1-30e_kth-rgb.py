@@ -1,0 +1,3 @@
+_base_ = ['./cnnlstm_r18_1xb8-30x1x1-30e_kth-rgb.py']
+
+model = dict(backbone=dict(depth=50), cls_head=dict(in_channels=2048))

@@ -1,0 +1,163 @@
+"""A bright square in a known place of a known frame, found again in source coordinates."""
+
+from fractions import Fraction
+
+import av
+import cv2
+import numpy as np
+import pytest
+from mmengine.config import Config
+
+from mmsal.explain.pipeline import ClipPipeline
+from mmsal.heatmaps.geometry import to_source
+
+WIDTH, HEIGHT, FRAMES = 96, 64, 40
+SQUARE = (slice(24, 36), slice(50, 62))  # rows, columns
+
+
+def pictures(frame: int) -> list[np.ndarray]:
+    """A dark video with a bright square in one frame."""
+    video = [np.full((HEIGHT, WIDTH, 3), 16, np.uint8) for _ in range(FRAMES)]
+    video[frame][SQUARE] = 235
+    return video
+
+
+@pytest.fixture
+def video(tmp_path):
+    def write(frame: int):
+        path = tmp_path / f'square{frame}.avi'
+        with av.open(str(path), 'w') as container:
+            stream = container.add_stream('mpeg4', rate=Fraction(25), options={'qscale': '1'})
+            stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, 'yuv420p'
+            stream.codec_context.gop_size = 1
+            for picture in pictures(frame):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format='rgb24')))
+            container.mux(stream.encode())
+        return path
+
+    return write
+
+
+@pytest.fixture
+def folder(tmp_path):
+    def write(frame: int):
+        path = tmp_path / 'frames'
+        path.mkdir()
+        for number, picture in enumerate(pictures(frame), 1):
+            cv2.imwrite(str(path / f'img_{number:05}.png'), picture)
+        return path
+
+    return write
+
+
+def pipeline(*spatial, sample, shape='NCTHW', loader='Decord'):
+    init = [dict(type='DecordInit')] if loader == 'Decord' else []
+    decode = dict(type='DecordDecode' if loader == 'Decord' else 'RawFrameDecode')
+    steps = [
+        *init,
+        dict(type='SampleFrames', test_mode=True, **sample),
+        decode,
+        *spatial,
+        dict(type='FormatShape', input_format=shape),
+        dict(type='PackActionInputs'),
+    ]
+    dataset = dict(filename_tmpl='img_{:05}.png')
+    return Config(dict(test_pipeline=steps, test_dataloader=dict(dataset=dataset)))
+
+
+CONSECUTIVE = dict(clip_len=8, frame_interval=2, num_clips=1)
+CLIPS = dict(clip_len=4, frame_interval=2, num_clips=3)
+SEGMENTS = dict(clip_len=1, frame_interval=1, num_clips=8)
+RESIZE = dict(type='Resize', scale=(-1, 48))
+SQUEEZE = dict(type='Resize', scale=(56, 56), keep_ratio=False)
+CENTRE = dict(type='CenterCrop', crop_size=48)
+THREE = dict(type='ThreeCrop', crop_size=48)
+TEN = dict(type='TenCrop', crop_size=40)
+FLIP = dict(type='Flip', flip_ratio=1)
+
+
+@pytest.mark.parametrize(
+    ('spatial', 'sample', 'shape', 'crops'),
+    [
+        ([], CONSECUTIVE, 'NCTHW', 1),
+        ([SQUEEZE], CONSECUTIVE, 'NCHW', 1),
+        ([RESIZE, CENTRE], CONSECUTIVE, 'NCTHW', 1),
+        ([RESIZE, FLIP, CENTRE], CONSECUTIVE, 'NCTHW', 1),
+        ([RESIZE, THREE], CONSECUTIVE, 'NCTHW', 3),
+        ([RESIZE, TEN], CONSECUTIVE, 'NCTHW', 10),
+        ([RESIZE, CENTRE], CLIPS, 'NCTHW', 1),
+        ([RESIZE, THREE], CLIPS, 'NCTHW', 3),
+        ([RESIZE, TEN], SEGMENTS, 'NCHW', 10),
+        ([RESIZE, CENTRE], SEGMENTS, 'NCHW', 1),
+    ],
+)
+@pytest.mark.parametrize('frame_range', [None, (10, 30)])
+def test_square_is_found_again(video, spatial, sample, shape, crops, frame_range):
+    prepare = ClipPipeline(pipeline(*spatial, sample=sample, shape=shape))
+    frames = prepare.prepare(prepare.probe(video(0)), frame_range).frame_indices
+    marked = int(frames[len(frames) // 2])
+    clip = prepare.prepare(prepare.probe(video(marked)), frame_range)
+    assert clip.frame_indices.tolist() == frames.tolist()
+    if frame_range is not None:
+        assert frames.min() >= 10
+        assert frames.max() < 30
+    found, seen = _back_to_source(clip, shape)
+    assert len(clip.views) == crops
+    assert_square(found, seen, clip.frame_indices == marked)
+
+
+def _back_to_source(clip, shape):
+    """The input pictures themselves, taken for maps of the model."""
+    inputs = clip.data['inputs'][0].float().mean(dim=1).numpy() / 255  # drop the colour axis
+    if shape == 'NCHW':
+        inputs = inputs[None]  # [S, h, w] -> one view
+    by_crop = inputs.reshape(len(clip.views), len(clip.frame_indices), *inputs.shape[-2:])
+    return to_source(by_crop, clip.views, (WIDTH, HEIGHT))
+
+
+def assert_square(found, seen, marked):
+    bright = found > 0.5
+    assert not bright[~marked].any()
+    for one in bright[marked]:
+        rows, columns = np.nonzero(one)
+        assert abs(rows.min() - 24) <= 1
+        assert abs(rows.max() - 35) <= 1
+        assert abs(columns.min() - 50) <= 1
+        assert abs(columns.max() - 61) <= 1
+    assert not found[:, ~seen].any()
+
+
+def test_folder_of_frames_with_a_config_for_videos(folder):
+    """The decoding steps are exchanged; frames are counted from 1 in names, from 0 by us."""
+    config = pipeline(RESIZE, CENTRE, sample=CONSECUTIVE)
+    prepare = ClipPipeline(config, use_frames=True)
+    info = prepare.probe(folder(20))
+    assert (info.frames, info.width, info.height) == (FRAMES, WIDTH, HEIGHT)
+    clip = prepare.prepare(info, (5, 35))
+    assert 20 in clip.frame_indices
+    found, seen = _back_to_source(clip, 'NCTHW')
+    assert_square(found, seen, clip.frame_indices == 20)
+    frames = prepare.read_frames(info, np.array([19, 20]))
+    assert frames[0].max() < 50
+    assert frames[1][SQUARE].min() > 200
+
+
+def test_video_with_a_config_for_frames(video):
+    config = pipeline(RESIZE, CENTRE, sample=CONSECUTIVE, loader='RawFrame')
+    prepare = ClipPipeline(config)
+    clip = prepare.prepare(prepare.probe(video(20)))
+    found, seen = _back_to_source(clip, 'NCTHW')
+    assert_square(found, seen, clip.frame_indices == 20)
+
+
+def test_pipeline_that_cannot_be_traced_says_why(video):
+    rotate = dict(type='ImgAug', transforms='default') if False else dict(type='RandomErasing')
+    prepare = ClipPipeline(pipeline(rotate, sample=CONSECUTIVE))
+    clip = prepare.prepare(prepare.probe(video(0)))
+    if clip.views is None:
+        assert clip.no_views
+
+
+def test_config_without_a_test_pipeline_is_refused():
+    with pytest.raises(ValueError, match='no test_pipeline'):
+        ClipPipeline(Config({'model': {}}))

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# From nothing to heatmaps: synthetic clips -> train -> test -> heatmap files -> pictures.
+#   tools/demo.sh [OUT_DIR]            (default: demo_output; `make demo` calls this)
+# A second run goes on where the first stopped. DEMO_PERSONS (1-25) and DEMO_EPOCHS (12) make it
+# shorter (DEMO_PERSONS='2 11-12 19' DEMO_EPOCHS=1); the network then learns next to nothing.
+set -euo pipefail
+[[ ${1:-} != -h && ${1:-} != --help ]] || { sed -n '2,5s/^# //p' "$0"; exit 0; }
+
+out=${1:-demo_output}
+tools=$(cd "$(dirname "$0")" && pwd)
+config=$tools/../configs/kth/cnnlstm_r18-small_1xb8-16x1x1-12e_kth-synthetic-rgb.py
+clips=$out/synthetic_kth
+work=$out/training
+data=({train,val,test}_dataloader.dataset.data_root="$clips")
+
+step() { printf '\n== %s\n' "$*"; }
+
+step 'Synthetic clips: drawn walkers and runners with true masks and simulated observers'
+read -ra persons <<< "${DEMO_PERSONS:-1-25}"
+python "$tools/data/synthetic/make_clips.py" "$clips" --persons "${persons[@]}"
+
+step "Train a small CNN-LSTM on the training persons (log: $work)"
+if [[ ! -f $work/done ]]; then
+    python "$tools/train.py" "$config" --resume --work-dir "$work" \
+        --cfg-options "${data[@]}" train_cfg.max_epochs="${DEMO_EPOCHS:-12}" randomness.seed=0 \
+        log_level=INFO 2>&1 | grep --line-buffered -E 'Epoch\((train|val)|[Ee]rror' | cut -c1-150
+    touch "$work/done"
+fi
+checkpoint=$(cat "$work/last_checkpoint")
+
+step 'Test it on held-out persons'
+python "$tools/test.py" "$config" "$checkpoint" --dump "$out/predictions.pkl" \
+    --work-dir "$work/test" --cfg-options "${data[@]}" 2>&1 | grep -E 'Epoch\(test.*acc|[Ee]rror'
+
+step 'Heatmaps of the test persons, as text, and overlays'
+python "$tools/data/kth/list_clips.py" "$clips" --subset test --out "$out/test_clips.txt"
+bash "$tools/batch_vis_cam.sh" "$config" "$checkpoint" "$out/test_clips.txt" "$out"
+
+step 'A contact sheet'
+python "$tools/visualizations/contact_sheet.py" "$out/heatmaps" "$out/contact_sheet.png" \
+    --title 'Grad-CAM of a CNN-LSTM on synthetic clips'
+
+cat <<END
+
+All of it lies in $out (the clips are synthetic):
+  synthetic_kth/       videos, 00sequences.txt, true masks (truth/), fixations.csv
+  training/            logs and checkpoints
+  predictions.pkl      scores of every test sequence
+  heatmaps/            manifest.csv and one text file per video, with its .json beside it
+  overlays/            the videos under their heatmaps
+  contact_sheet.png    look at this first
+END
