@@ -19,7 +19,7 @@ setup(
     install_requires=[
         'mmaction2>=1.2.0,<1.3',
         'mmengine>=0.10.4,<1.0',
-        'torch>=2.1',
+        'torch>=2.6,<3',
         'numpy>=1.24',
         'pandas>=2.0',
         'decord>=0.6.0',

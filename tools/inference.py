@@ -5,8 +5,6 @@ python tools/inference.py CONFIG CHECKPOINT VIDEO
 
 import argparse
 import json
-import sys
-from contextlib import redirect_stdout
 
 from command_line import Parser, hush_mmengine, run
 
@@ -35,9 +33,7 @@ def main() -> None:
     args = parse_args()
     if args.top is not None and args.top < 1:
         raise ValueError(f'expected --top of at least 1, got {args.top}')
-    # MMEngine logs to the stdout that it is imported with; the answer alone belongs there.
-    with redirect_stdout(sys.stderr):
-        ranked = classify(args)
+    ranked = classify(args)
     if args.json:
         print(json.dumps({'video': args.video, 'predictions': ranked}, indent=1))
         return

@@ -48,6 +48,7 @@ def probe_video(path: str | Path) -> VideoInfo:
         raise VideoError(f'video {path} is empty')
     try:
         # PyAV tells what is wrong in an exception; decord prints it.
+        decord.logging.set_level(decord.logging.QUIET)
         with av.open(str(path)) as container:
             if not container.streams.video:
                 raise VideoError(f'{path} holds no video stream')

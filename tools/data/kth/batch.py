@@ -4,29 +4,22 @@ Outputs appear under their final name only when they are complete, so a second r
 whatever exists for done. It does so only if the first one had the same settings.
 """
 
-import argparse
 import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from command_line import FAILED_SOME
 
 VIDEO_SUFFIXES = ('.avi', '.mp4', '.mkv', '.mov')
-BAD_INPUT, SOME_FAILED = 2, 3
 
 
-class InputError(Exception):
+class InputError(ValueError):
     """A mistake of the user, told in one line."""
-
-
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print the message and exit with code 2."""
-        self.exit(BAD_INPUT, f'{self.prog}: error: {message} (see --help)\n')
 
 
 def find_clips(folder: Path, kind: str, actions: Sequence[str] | None) -> list[Path]:
@@ -58,7 +51,7 @@ def find_clips(folder: Path, kind: str, actions: Sequence[str] | None) -> list[P
                 continue
             try:
                 clip = clip_id(path.stem if kind == 'video' else path.name)
-            except ValueError:
+            except json.JSONDecodeError:
                 continue
             if actions is None or clip.split('_')[1] in actions:
                 clips.append(path)
@@ -90,7 +83,7 @@ def prepare_folder(out_dir: Path, in_dir: Path, script: str, settings: dict) -> 
         earlier = json.loads(record.read_text(encoding='utf-8'))
     except OSError as error:
         raise InputError(f'cannot write to {out_dir}: {error.strerror}') from None
-    except ValueError:
+    except json.JSONDecodeError:
         raise InputError(f'{record} is damaged; delete {out_dir} or take another one') from None
     if earlier != settings:
         names = sorted(key for key in settings if earlier.get(key) != settings[key])
@@ -153,14 +146,4 @@ def work_through(title: str, jobs: Sequence, work: Callable[[object], bool]) -> 
     print(f'{title}: {done} done, {skipped} there already, {len(failed)} failed')
     for line in failed:
         print(f'failed: {line}', file=sys.stderr)
-    return SOME_FAILED if failed else 0
-
-
-def run(parser: Parser, main: Callable[[argparse.Namespace], int]) -> NoReturn:
-    """Parse the arguments, call `main`, and exit with its code; one line for a user's mistake."""
-    args = parser.parse_args()
-    try:
-        sys.exit(main(args))
-    except InputError as error:
-        print(f'{parser.prog}: error: {error}', file=sys.stderr)
-        sys.exit(BAD_INPUT)
+    return FAILED_SOME if failed else 0

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from batch import InputError, Parser, find_clips, moved_into_place, run
+from batch import InputError, find_clips, moved_into_place
+from command_line import Parser, run
 
 
 def build_parser() -> Parser:
@@ -119,4 +120,4 @@ def divide(names: list[str], args) -> dict[str, str]:
 
 
 if __name__ == '__main__':
-    run(build_parser(), main)
+    run(lambda: main(build_parser().parse_args()))

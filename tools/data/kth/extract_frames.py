@@ -2,15 +2,8 @@
 
 from pathlib import Path
 
-from batch import (
-    InputError,
-    Parser,
-    find_clips,
-    moved_into_place,
-    prepare_folder,
-    run,
-    work_through,
-)
+from batch import InputError, find_clips, moved_into_place, prepare_folder, work_through
+from command_line import Parser, run
 
 
 def build_parser() -> Parser:
@@ -90,4 +83,4 @@ def extract(source: Path, target: Path, quality: int) -> None:
 
 
 if __name__ == '__main__':
-    run(build_parser(), main)
+    run(lambda: main(build_parser().parse_args()))

@@ -4,15 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from batch import (
-    InputError,
-    Parser,
-    find_clips,
-    moved_into_place,
-    prepare_folder,
-    run,
-    work_through,
-)
+from batch import InputError, find_clips, moved_into_place, prepare_folder, work_through
+from command_line import Parser, run
 
 
 class Cut(NamedTuple):
@@ -234,4 +227,4 @@ def frames_of(reader, cut: Cut, size: tuple[int, int] | None, keep_colour: bool)
 
 
 if __name__ == '__main__':
-    run(build_parser(), main)
+    run(lambda: main(build_parser().parse_args()))

@@ -7,12 +7,11 @@ into a folder. Clips that are there already are kept, so an interrupted run can 
 import argparse
 import sys
 from itertools import chain
+from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:
-        """End with one line and exit code 2; usage is what --help is for."""
-        self.exit(2, f'{self.prog}: error: {message} (see --help)\n')
+from command_line import Parser, run
 
 
 def _numbers(text: str) -> list[int]:
@@ -29,7 +28,7 @@ def _numbers(text: str) -> list[int]:
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = _Parser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     parser.add_argument('out_dir', metavar='OUT_DIR', help='folder to fill; made if it is absent')
     parser.add_argument(
         '--persons',
@@ -81,8 +80,7 @@ def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:
     return args
 
 
-def main() -> int:
-    """Run the command; returns the exit code."""
+def main() -> None:
     args = vars(parse_args())
     # Imported after the command line is read: --help and typing errors must not wait for torch.
     from rich.console import Console
@@ -91,23 +89,18 @@ def main() -> int:
     from mmsal.datasets.synthetic import make_clips
 
     console = Console(stderr=True)
-    try:
-        # Without a terminal, rich would leave an empty line in the log.
-        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task('synthetic clips', total=None)
-            videos = make_clips(
-                args.pop('out_dir'),
-                **args,
-                progress=lambda done, total, name: bar.update(
-                    task, completed=done, total=total, description=name
-                ),
-            )
-    except (ValueError, OSError) as error:
-        print(f'make_clips.py: error: {error}', file=sys.stderr)
-        return 2
+    # Without a terminal, rich would leave an empty line in the log.
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task('synthetic clips', total=None)
+        videos = make_clips(
+            args.pop('out_dir'),
+            **args,
+            progress=lambda done, total, name: bar.update(
+                task, completed=done, total=total, description=name
+            ),
+        )
     print(f'{len(videos)} synthetic clips in {videos[0].parent}')
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    run(main)
