@@ -51,7 +51,7 @@ def find_clips(folder: Path, kind: str, actions: Sequence[str] | None) -> list[P
                 continue
             try:
                 clip = clip_id(path.stem if kind == 'video' else path.name)
-            except json.JSONDecodeError:
+            except ValueError:
                 continue
             if actions is None or clip.split('_')[1] in actions:
                 clips.append(path)
