@@ -11,6 +11,9 @@ test_cfg = dict(type='TestLoop')
 
 optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=1e-4),
+    # At the CNN's rate the LSTM closes its gates before the CNN has anything to say: all scores
+    # become 0 and stay there.
+    paramwise_cfg=dict(custom_keys={'cls_head.recurrent': dict(lr_mult=0.1)}),
     clip_grad=dict(max_norm=5, norm_type=2),
 )
 param_scheduler = [
