@@ -1,4 +1,5 @@
 """Package of mmsal: video saliency on MMAction2."""
+
 from pathlib import Path
 
 from setuptools import find_packages, setup

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmsal.attribution.cpu_kernels import quick_cpu_kernels
 from mmsal.attribution.layers import TargetLayerError, default_layer_name, find_layer
-from mmsal.attribution.pooling import quick_max_pooling
 
 
 def _gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
@@ -78,8 +78,8 @@ class GradCAM:
     where A is the target layer's output and s the score of the target class before softmax. Only
     the part of the network above the target layer is differentiated: while a map is computed, the
     layer's output is replaced by a detached copy, and the gradient is asked for there. So nothing
-    below the layer is recorded, and no hook outlives a call. On a CPU, max pooling below the layer
-    takes a quicker way to the same values (:mod:`mmsal.attribution.pooling`).
+    below the layer is recorded, and no hook outlives a call. On a CPU, pooling and convolution below
+    the layer take a quicker way to the same values (:mod:`mmsal.attribution.cpu_kernels`).
 
     Args:
         model (nn.Module): A recognizer of MMAction2; put into evaluation mode, and back into its
@@ -142,7 +142,7 @@ class GradCAM:
 
     def localize(self, data: dict, target: int | Sequence[int] | None = None) -> list[Localization]:
         """As :meth:`heatmaps`, with raw maps, scores and targets kept apart."""
-        with _frozen(self.model), quick_max_pooling(self.model), torch.enable_grad():
+        with _frozen(self.model), quick_cpu_kernels(self.model), torch.enable_grad():
             leaves, view_scores = self._forward(data)
             scores = view_scores.mean(dim=1)  # [N, K]
             targets = self._targets(scores, target)
