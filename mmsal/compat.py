@@ -277,22 +277,27 @@ def mend_color_jitter():
 
 
 def name_unreadable_videos():
-    """Let MMAction2's ``DecordInit`` say which file it could not open.
+    """Let MMAction2's decord transforms say which file they could not read.
 
-    It hands decord the file's bytes, so that decord's error names a ``BytesIO`` and a training run
-    over thousands of videos ends without saying which one is broken.
+    ``DecordInit`` hands decord the file's bytes, so that decord's error names a ``BytesIO``, and a
+    training run over thousands of videos ends without saying which one is broken.
     """
-    from mmaction.datasets.transforms.loading import DecordInit
+    from mmaction.datasets.transforms.loading import DecordDecode, DecordInit
 
-    if getattr(DecordInit.transform, 'names_file', False):
-        return
-    original = DecordInit.transform
+    for transform, fault in ((DecordInit, 'is not a video that can be read'),
+                             (DecordDecode, 'is damaged: its frames cannot be read')):  # fmt: skip
+        if not getattr(transform.transform, 'names_file', False):
+            transform.transform = _naming_file(transform.transform, fault)
+
+
+def _naming_file(original, fault):
+    from decord import DECORDError
 
     def transform(self, results):
         try:
             return original(self, results)
-        except RuntimeError as error:
-            raise ValueError(f'{results["filename"]} is not a video that can be read') from error
+        except (RuntimeError, DECORDError) as error:
+            raise ValueError(f'{results.get("filename", "the video")} {fault}') from error
 
     transform.names_file = True
-    DecordInit.transform = transform
+    return transform

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 
-from mmsal.datasets.kth_sequences import read_sequences
+from mmsal.datasets.kth_sequences import read_sequences, write_sequences
 from mmsal.heatmaps import read_heatmaps
 from tests.conftest import ROOT
 
@@ -35,23 +36,39 @@ def call(*words: object, cwd: Path) -> str:
     return done.stdout
 
 
+def write_config(folder: Path, kth: Path, sequences: dict) -> Path:
+    """The small config of the demo, on half of the real sub-sequences, at 80x60 pixels."""
+    write_sequences(folder / 'sequences.txt', sequences)
+    config = Config.fromfile(
+        ROOT / 'configs/kth/cnnlstm_r18-small_1xb8-16x1x1-12e_kth-synthetic-rgb.py'
+    )
+    for part in ('train', 'val', 'test'):
+        loader = config[f'{part}_dataloader']
+        loader.update(batch_size=6, num_workers=0, persistent_workers=False)
+        loader.dataset.update(
+            data_root=str(kth),
+            ann_file=str(folder / 'sequences.txt'),
+            split='random',
+            group='sequence',
+            ratios=(0.5, 0.25, 0.25),
+        )
+        for step in loader.dataset.pipeline:
+            if step.type == 'Resize':
+                step.scale = (80, 60)
+    config.train_cfg.update(max_epochs=120, val_begin=120)
+    config.param_scheduler = None
+    config.default_hooks.checkpoint.interval = 120
+    config.dump(folder / 'real.py')
+    return folder / 'real.py'
+
+
 @pytest.mark.slow
 def test_from_real_videos_to_heatmaps(real_data, tmp_path):
     kth = real_data / 'kth'
     if not (kth / '00sequences.txt').is_file():
         pytest.skip(f'no KTH videos in {kth}')
-    base = ROOT / 'configs/kth/cnnlstm_r18-small_1xb8-16x1x1-12e_kth-synthetic-rgb.py'
-    config = tmp_path / 'real.py'
-    split = dict(split='random', group='sequence', ratios=(0.5, 0.25, 0.25), missing='skip')
-    data = dict(dataset=dict(data_root=str(kth), **split), num_workers=0, persistent_workers=False)
-    config.write_text(
-        f'_base_ = [{str(base)!r}]\n'
-        f'train_dataloader = {dict(data, batch_size=3)!r}\n'
-        f'val_dataloader = {data!r}\n'
-        f'test_dataloader = {data!r}\n'
-        'train_cfg = dict(max_epochs=20, val_begin=20)\n'
-        'param_scheduler = None\n'
-    )
+    sequences = {video: read_sequences(kth / '00sequences.txt')[video] for video in VIDEOS}
+    config = write_config(tmp_path, kth, sequences)
     tools, work = ROOT / 'tools', tmp_path / 'work'
     call('python', tools / 'train.py', config, '--work-dir', work, '--seed', 0, cwd=tmp_path)
     checkpoint = (work / 'last_checkpoint').read_text()
@@ -65,9 +82,11 @@ def test_from_real_videos_to_heatmaps(real_data, tmp_path):
     assert len(predictions) >= 3
     correct = [int(p['pred_score'].argmax()) == int(p['gt_label']) for p in predictions]
     assert f'acc/top1: {np.mean(correct):.4f}' in log
-    assert np.mean(correct) > 0.5
+    labels = [int(p['gt_label']) for p in predictions]
+    hits = [[c for c, k in zip(correct, labels, strict=True) if k == n] for n in (0, 1)]
+    # Two in three are running: saying so always would give one half.
+    assert np.mean([np.mean(of_class) for of_class in hits]) > 0.5
 
-    sequences = read_sequences(kth / '00sequences.txt')
     lines = []
     for video in VIDEOS:
         ranges = ', '.join(f'{start + 1}-{end}' for start, end in sequences[video])
@@ -91,4 +110,5 @@ def test_from_real_videos_to_heatmaps(real_data, tmp_path):
         assert maps.meta['source_size'] == [160, 120]
         np.testing.assert_allclose(maps.meta['timestamps'], maps.frame_indices / 25, atol=1e-3)
         assert (out / 'overlays' / f'{video}_uncomp.mp4').stat().st_size > 1000
+    print(log[log.rindex('acc/top1') :].splitlines()[0])
     print('accuracy on', len(correct), 'real sub-sequences:', np.mean(correct), rows)

@@ -6,7 +6,9 @@
 # OUT_DIR/heatmaps gets the text files and manifest.csv, OUT_DIR/overlays the videos (OVERLAYS=0:
 # none).
 set -euo pipefail
-[[ $# -ge 4 && $1 != -h && $1 != --help ]] || { sed -n '2,7s/^# //p' "$0"; exit 2; }
+usage() { sed -n '2,7s/^# //p' "$0"; }
+[[ ${1:-} != -h && ${1:-} != --help ]] || { usage; exit 0; }
+[[ $# -ge 4 ]] || { usage >&2; exit 2; }
 
 config=$1 checkpoint=$2 list=$3 out=$4
 outputs=(--file-url "$out/heatmaps")

@@ -3,7 +3,9 @@
 #   tools/dist_test.sh CONFIG CHECKPOINT GPUS [test.py's options]
 # Several nodes: set NNODES, NODE_RANK, MASTER_ADDR and PORT on each.
 set -euo pipefail
-[[ $# -ge 3 && $1 != -h && $1 != --help ]] || { sed -n '2,4s/^# //p' "$0"; exit 2; }
+usage() { sed -n '2,4s/^# //p' "$0"; }
+[[ ${1:-} != -h && ${1:-} != --help ]] || { usage; exit 0; }
+[[ $# -ge 3 ]] || { usage >&2; exit 2; }
 
 config=$1 checkpoint=$2 gpus=$3
 torchrun --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \

@@ -3,7 +3,9 @@
 #   tools/dist_train.sh CONFIG GPUS [train.py's options]
 # Several nodes: set NNODES, NODE_RANK, MASTER_ADDR and PORT on each.
 set -euo pipefail
-[[ $# -ge 2 && $1 != -h && $1 != --help ]] || { sed -n '2,4s/^# //p' "$0"; exit 2; }
+usage() { sed -n '2,4s/^# //p' "$0"; }
+[[ ${1:-} != -h && ${1:-} != --help ]] || { usage; exit 0; }
+[[ $# -ge 2 ]] || { usage >&2; exit 2; }
 
 config=$1 gpus=$2
 torchrun --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \

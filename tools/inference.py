@@ -5,6 +5,7 @@ python tools/inference.py CONFIG CHECKPOINT VIDEO
 
 import argparse
 import json
+from pathlib import Path
 
 from command_line import Parser, hush_mmengine, run
 
@@ -50,8 +51,9 @@ def classify(args: argparse.Namespace) -> list[dict]:
     hush_mmengine()
     ranges = parse_frame_ranges(args.frames) if args.frames else None
     options = parse_options(args.cfg_options)
+    use_frames = args.use_frames or Path(args.video).is_dir()
     model = load_recognizer(args.config, args.checkpoint, args.device, options)
-    return predict_video(model, args.video, ranges, args.use_frames).ranked(args.top)
+    return predict_video(model, args.video, ranges, use_frames).ranked(args.top)
 
 
 if __name__ == '__main__':

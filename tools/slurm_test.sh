@@ -3,7 +3,9 @@
 #   tools/slurm_test.sh PARTITION JOB_NAME CONFIG CHECKPOINT [test.py's options]
 # Set GPUS (8), GPUS_PER_NODE (8), CPUS_PER_TASK (5) and SRUN_ARGS to change what is asked for.
 set -euo pipefail
-[[ $# -ge 4 && $1 != -h && $1 != --help ]] || { sed -n '2,4s/^# //p' "$0"; exit 2; }
+usage() { sed -n '2,4s/^# //p' "$0"; }
+[[ ${1:-} != -h && ${1:-} != --help ]] || { usage; exit 0; }
+[[ $# -ge 4 ]] || { usage >&2; exit 2; }
 
 partition=$1 job_name=$2 config=$3 checkpoint=$4
 # shellcheck disable=SC2086  # SRUN_ARGS holds several words

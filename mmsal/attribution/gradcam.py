@@ -78,8 +78,8 @@ class GradCAM:
     where A is the target layer's output and s the score of the target class before softmax. Only
     the part of the network above the target layer is differentiated: while a map is computed, the
     layer's output is replaced by a detached copy, and the gradient is asked for there. So nothing
-    below the layer is recorded, and no hook outlives a call. On a CPU, pooling and convolution below
-    the layer take a quicker way to the same values (:mod:`mmsal.attribution.cpu_kernels`).
+    below the layer is recorded, and no hook outlives a call. On a CPU, pooling and convolution
+    below the layer take a quicker way (:mod:`mmsal.attribution.cpu_kernels`).
 
     Args:
         model (nn.Module): A recognizer of MMAction2; put into evaluation mode, and back into its

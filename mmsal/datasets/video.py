@@ -18,17 +18,26 @@ class VideoInfo:
     Attributes:
         path: The file, or the folder of frames.
         frames: Number of frames that can be decoded.
-        fps: Frames per second, averaged over the video.
+        fps: Frames per second, averaged over the video; None for frames of unknown rate.
         width, height: Pixels.
-        timestamps: float64 [frames], seconds from the video's first frame to each frame's start.
+        timestamps: float64 [frames], seconds from the video's first frame to each frame's start;
+            None where the rate is unknown.
     """
 
     path: Path
     frames: int
-    fps: float
+    fps: float | None
     width: int
     height: int
-    timestamps: np.ndarray
+    timestamps: np.ndarray | None
+
+
+def decoding_errors() -> tuple[type[Exception], ...]:
+    """What decord and OpenCV raise at frames that they cannot read."""
+    import cv2
+    from decord import DECORDError
+
+    return (RuntimeError, DECORDError, cv2.error)
 
 
 def probe_video(path: str | Path) -> VideoInfo:
@@ -57,7 +66,7 @@ def probe_video(path: str | Path) -> VideoInfo:
         frames = len(reader)
         height, width = reader[0].shape[:2]
         starts = np.asarray(reader.get_frame_timestamp(range(frames)), np.float64)[:, 0]
-    except (av.error.FFmpegError, RuntimeError, IndexError) as error:
+    except (av.error.FFmpegError, IndexError, *decoding_errors()) as error:
         raise VideoError(f'{path} is not a video that can be read') from error
     # Containers may count a frame or two more than they hold; a file cut short misses many.
     if declared > frames * 1.02 + 2:
@@ -70,18 +79,23 @@ def read_frames(path: str | Path, indices: Sequence[int]) -> np.ndarray:
     """Frames of a video by zero-based number: uint8 [T, H, W, 3], RGB."""
     import decord
 
-    reader = decord.VideoReader(str(path), num_threads=1)
-    return reader.get_batch([int(index) for index in indices]).asnumpy()
+    try:
+        reader = decord.VideoReader(str(path), num_threads=1)
+        return reader.get_batch([int(index) for index in indices]).asnumpy()
+    except decoding_errors() as error:
+        raise VideoError(f'{path} is damaged: its frames cannot be read') from error
 
 
-def probe_frames(folder: str | Path, filename_tmpl: str, start_index: int, fps: float) -> VideoInfo:
+def probe_frames(
+    folder: str | Path, filename_tmpl: str, start_index: int, fps: float | None = None
+) -> VideoInfo:
     """Look into a folder of extracted frames, numbered without a gap.
 
     Args:
         folder: The folder.
         filename_tmpl: Such as ``img_{:05}.jpg``.
         start_index: Number of the first frame.
-        fps: Frames per second of the video that they came from.
+        fps: Frames per second of the video that they came from, if that is known.
 
     Raises:
         VideoError: There is no such frame, or the first cannot be read.
@@ -94,9 +108,13 @@ def probe_frames(folder: str | Path, filename_tmpl: str, start_index: int, fps: 
         frames += 1
     if not frames:
         first = filename_tmpl.format(start_index)
-        raise VideoError(f'folder {folder} holds no frame called {first}')
+        raise VideoError(
+            f'folder {folder} holds no frame called {first}; their names are set by '
+            'test_dataloader.dataset.filename_tmpl'
+        )
     image = cv2.imread(str(folder / filename_tmpl.format(start_index)))
     if image is None:
         raise VideoError(f'{folder / filename_tmpl.format(start_index)} is no readable image')
     height, width = image.shape[:2]
-    return VideoInfo(folder, frames, fps, width, height, np.arange(frames) / fps)
+    times = None if fps is None else np.arange(frames) / fps
+    return VideoInfo(folder, frames, fps, width, height, times)

@@ -42,6 +42,10 @@ class ManifestRow:
     error: str = ''
 
 
+class OutputTakenError(ValueError):
+    """Two videos of different lists would write the same file."""
+
+
 class Manifest:
     """``manifest.csv`` of an output folder, complete on disk after every video.
 
@@ -52,7 +56,8 @@ class Manifest:
         folder (Path): The output folder; it exists.
         settings (dict): Everything that changes the maps; JSON values.
         frame_ranges (dict): Of each video, by its path as given; JSON values.
-        overwrite (bool): Begin anew, whatever the folder holds.
+        overwrite (bool): Begin anew with these videos. Maps of others stay, and must have been
+            made with the same settings.
 
     Raises:
         ValueError: The folder's maps were made with other settings, or its manifest is none.
@@ -62,14 +67,9 @@ class Manifest:
         self, folder: Path, settings: dict, frame_ranges: dict, overwrite: bool = False
     ) -> None:
         self.path = folder / 'manifest.csv'
-        self.rows: dict[str, ManifestRow] = {}
-        if not overwrite and self.path.is_file():
-            names = [field.name for field in fields(ManifestRow)]
-            with self.path.open(newline='', encoding='utf-8') as file:
-                reader = csv.DictReader(file)
-                if reader.fieldnames != names:
-                    raise ValueError(f'{self.path} is no manifest: expected columns {names}')
-                self.rows = {row['video']: ManifestRow(**row) for row in reader}
+        self.rows = self._read(overwrite)
+        if overwrite:
+            self.rows = {v: row for v, row in self.rows.items() if v not in frame_ranges}
         noted = folder / 'settings.json'
         before = json.loads(noted.read_text(encoding='utf-8')) if noted.is_file() else {}
         known = before.pop('frame_ranges', {})
@@ -77,16 +77,41 @@ class Manifest:
         if done:  # else no maps are there that could be mistaken
             chosen = {video: frame_ranges[video] for video in done if video in frame_ranges}
             _compare_settings(
-                before | _naming_videos(known), settings | _naming_videos(chosen), folder
+                before | _naming_videos(known), settings | _naming_videos(chosen), folder, overwrite
             )
         settings = {**settings, 'frame_ranges': {**known, **frame_ranges}}
         _write(noted, json.dumps(settings, indent=1, sort_keys=True) + '\n')
+
+    def _read(self, overwrite: bool) -> dict[str, ManifestRow]:
+        if not self.path.is_file():
+            return {}
+        names = [field.name for field in fields(ManifestRow)]
+        with self.path.open(newline='', encoding='utf-8') as file:
+            reader = csv.DictReader(file)
+            if reader.fieldnames == names:
+                return {row['video']: ManifestRow(**row) for row in reader}
+        if overwrite:
+            return {}
+        raise ValueError(f'{self.path} is no manifest: expected columns {names}')
 
     def is_done(self, video: str, output: str) -> bool:
         """Whether this video was explained before, its file still being there."""
         row = self.rows.get(video)
         finished = row is not None and row.status == 'done' and row.output == output
         return finished and (self.path.parent / output).is_file()
+
+    def claim(self, video: str, output: str) -> None:
+        """Refuse an output file that holds another video's maps.
+
+        Raises:
+            OutputTakenError: Names that video.
+        """
+        for row in self.rows.values():
+            if row.output == output and row.video != video:
+                raise OutputTakenError(
+                    f'{self.path.parent / output} holds the maps of {row.video}, not of {video}: '
+                    'name another folder, or put both videos into one list'
+                )
 
     def record(self, row: ManifestRow) -> None:
         """Add or replace a video's row and write the file anew, in one move."""
@@ -108,16 +133,16 @@ def _naming_videos(frame_ranges: dict) -> dict:
     return {f'frame_ranges of {video}': ranges for video, ranges in frame_ranges.items()}
 
 
-def _compare_settings(before: dict, now: dict, folder: Path) -> None:
+def _compare_settings(before: dict, now: dict, folder: Path, overwrite: bool) -> None:
     for key, value in now.items():
         if before.get(key) == value:
             continue
         values = f'{key} {before.get(key)!r}, not {value!r}'
         if len(values) > 200:  # a whole config, say
             values = f'another {key}'
-        raise ValueError(
-            f'{folder} holds maps made with {values}: name another folder, or pass --overwrite'
-        )
+        whose = 'maps of other videos, ' if overwrite else 'maps '
+        way_out = '' if overwrite else ', or pass --overwrite'
+        raise ValueError(f'{folder} holds {whose}made with {values}: name another folder{way_out}')
 
 
 def explain_jobs(
@@ -150,6 +175,7 @@ def explain_jobs(
 
     Raises:
         ValueError: The folder holds maps made with other settings or of other frames.
+        OutputTakenError: The file of a job holds another video's maps.
         TargetLayerError: While iterating: the target layer cannot be explained, in no video.
         OSError: The folder cannot be written.
     """
@@ -164,6 +190,8 @@ def explain_jobs(
     # As JSON gives them back, to be compared: lists, not tuples.
     ranges = {str(job.video): job.frame_ranges and [*map(list, job.frame_ranges)] for job in jobs}
     manifest = Manifest(folder, settings, ranges, overwrite)
+    for job in jobs:
+        manifest.claim(str(job.video), f'{job.stem.as_posix()}{suffix}')
 
     def explain(job: Job, output: str) -> Explanation:
         explanation = explain_video(model, job.video, frame_ranges=job.frame_ranges, **options)

@@ -37,6 +37,7 @@ class ExportOptions:
     space: str = 'source'
     target_layer_name: str | None = None
     use_frames: bool = False
+    source_fps: float | None = None
     decimals: int = 6
     fps: float = 5
     alpha: float = 0.5
@@ -58,7 +59,7 @@ class ExportOptions:
 
     def explaining(self) -> dict:
         """Options of :func:`mmsal.explain.explain_video`."""
-        names = ('method', 'target', 'space', 'target_layer_name', 'use_frames')
+        names = ('method', 'target', 'space', 'target_layer_name', 'use_frames', 'source_fps')
         return {name: getattr(self, name) for name in names}
 
 

@@ -10,7 +10,8 @@ VIDEO_SUFFIXES = ('.avi', '.mp4', '.mkv', '.mov', '.webm', '.mpg', '.mpeg', '.m4
 HEATMAP_SUFFIXES = ('.txt', '.txt.gz', '.npz')
 
 _RANGES = re.compile(r'(?P<video>.+?)\s+frames\s+(?P<ranges>\d.*)$', re.IGNORECASE)
-_LABELLED = re.compile(r'(?P<video>.+?)\s+-?\d+$')
+# `PATH LABEL`, and `DIR TOTAL_FRAMES LABEL` of MMAction2's lists of frames.
+_LABELLED = re.compile(r'(?P<video>.+?)(\s+-?\d+){1,2}$')
 
 
 class ListError(ValueError):
@@ -55,7 +56,8 @@ def parse_frame_ranges(text: str) -> tuple[tuple[int, int], ...]:
 def read_job_list(path: str | Path) -> list[Job]:
     """Read a list of videos, one per line.
 
-    A line is a path; or ``PATH LABEL`` as in MMAction2's lists, the label being ignored; or
+    A line is a path; or ``PATH LABEL`` or ``DIR TOTAL_FRAMES LABEL`` as in MMAction2's lists, the
+    numbers being ignored (unless the whole line is a path that exists); or
     ``PATH frames 1-75, 152-225``, with ranges as in KTH's ``00sequences.txt``. Blank lines and
     lines that begin with ``#`` are skipped. Relative paths count from the current folder, or from
     the folder of the list. Whether a video exists is left to the one who opens it.
@@ -65,7 +67,7 @@ def read_job_list(path: str | Path) -> list[Job]:
     """
     path = Path(path)
     try:
-        lines = path.read_text(encoding='utf-8').splitlines()
+        lines = path.read_text(encoding='utf-8-sig').splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ListError(f'list {path} cannot be read: {error}') from error
     entries = []
@@ -85,7 +87,7 @@ def read_job_list(path: str | Path) -> list[Job]:
 def _parse_line(line: str) -> tuple[Path, tuple | None]:
     if match := _RANGES.fullmatch(line):
         return Path(match['video']), parse_frame_ranges(match['ranges'])
-    if match := _LABELLED.fullmatch(line):
+    if not Path(line).exists() and (match := _LABELLED.fullmatch(line)):
         return Path(match['video']), None
     return Path(line), None
 

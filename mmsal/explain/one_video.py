@@ -108,6 +108,7 @@ def explain_video(
     frame_ranges: Sequence[tuple[int, int]] | None = None,
     use_frames: bool = False,
     keep_frames: bool = False,
+    source_fps: float | None = None,
 ) -> Explanation:
     """Explain a recognizer's decision on one video.
 
@@ -127,6 +128,8 @@ def explain_video(
             frames, each sampled and classified as a clip of its own.
         use_frames (bool): ``video`` is a folder of extracted frames.
         keep_frames (bool): Return the frames under the maps too, for overlays.
+        source_fps (float, optional): Rate of the video that a folder's frames came from; without
+            it the maps of a folder have no timestamps.
 
     Returns:
         Explanation: ``heatmaps.values`` is [T, H, W] in [0, 1], one map per sampled source frame in
@@ -141,7 +144,7 @@ def explain_video(
         raise ValueError(f'expected space to be one of {", ".join(SPACES)}, got {space!r}')
     wanted = find_class(model.class_names, target)
     pipeline = ClipPipeline(model.cfg, use_frames)
-    info = pipeline.probe(video)
+    info = pipeline.probe(video, source_fps)
     ranges = list(frame_ranges or [None])
     with GradCAM(model, target_layer_name, method=method) as cam:
         clips = [pipeline.prepare(info, frame_range) for frame_range in ranges]
@@ -161,13 +164,8 @@ def explain_video(
         'target_class': explained,
         'target_label': model.class_names[explained],
         'predictions': prediction.ranked(5),
-        'clips': [_describe_clip(*one) for one in zip(ranges, clips, found, strict=True)],
-        'normalisation': 'each view (one crop of one clip) to [0, 1] by its minimum and maximum',
-        'raw_minimum': min(float(one.raw.min()) for one in found),
-        'raw_maximum': max(float(one.raw.max()) for one in found),
-        'config': str(model.cfg.filename),
-        'checkpoint': model.checkpoint_info,
-        'versions': _versions(),
+        **_describe_scaling(clips, found),
+        **_describe_origin(model),
     }
     pictures = None
     if keep_frames:
@@ -235,26 +233,46 @@ def _describe_video(info: VideoInfo, frames: np.ndarray, space: str) -> dict:
         'num_frames': info.frames,
         'source_size': [info.width, info.height],
         'space': space,
-        'timestamps': [round(float(second), 6) for second in info.timestamps[frames]],
+        'timestamps': None
+        if info.timestamps is None
+        else [round(float(second), 6) for second in info.timestamps[frames]],
     }
 
 
-def _describe_clip(
-    frame_range: tuple[int, int] | None, clip: PreparedClip, found: Localization
+def _describe_scaling(
+    clips: Sequence[PreparedClip],
+    found: Sequence[Localization],
 ) -> dict:
     return {
-        'frame_range': None if frame_range is None else [int(bound) for bound in frame_range],
+        'clips': [_describe_clip(*one) for one in zip(clips, found, strict=True)],
+        'normalisation': 'each view of the recognizer to [0, 1] by its minimum and maximum: one '
+        'crop of one clip, or all frames and crops together where a 2-D recognizer pools them',
+        'raw_minimum': min(float(one.raw.min()) for one in found),
+        'raw_maximum': max(float(one.raw.max()) for one in found),
+    }
+
+
+def _describe_clip(clip: PreparedClip, found: Localization) -> dict:
+    used = clip.frame_range
+    return {
+        'frame_range': None if used is None else [int(bound) for bound in used],
         'sampled_frames': len(clip.frame_indices),
+        'crops': None if clip.views is None else len(clip.views),
         'views': int(found.raw.shape[0]),
         'raw_minimum': [float(low) for low in found.raw.flatten(1).min(dim=1)[0]],
         'raw_maximum': [float(high) for high in found.raw.flatten(1).max(dim=1)[0]],
     }
 
 
-def _versions() -> dict:
+def _describe_origin(model: nn.Module) -> dict:
     packages = ('mmaction2', 'mmengine', 'torch', 'numpy')
     return {
-        'mmsal': __version__,
-        'python': platform.python_version(),
-        **{package: metadata.version(package) for package in packages},
+        'config': None if model.cfg.filename is None else str(model.cfg.filename),
+        'config_options': model.config_options,
+        'checkpoint': model.checkpoint_info,
+        'versions': {
+            'mmsal': __version__,
+            'python': platform.python_version(),
+            **{package: metadata.version(package) for package in packages},
+        },
     }

@@ -10,7 +10,14 @@ from mmaction.registry import TRANSFORMS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
-from mmsal.datasets.video import VideoInfo, probe_frames, probe_video, read_frames
+from mmsal.datasets.video import (
+    VideoError,
+    VideoInfo,
+    decoding_errors,
+    probe_frames,
+    probe_video,
+    read_frames,
+)
 from mmsal.heatmaps.geometry import GeometryError, View, coordinate_ramp, view_of_ramp
 
 
@@ -24,12 +31,14 @@ class PreparedClip:
             crop shows all of them, so the model's V x T maps are crops x F, crop after crop.
         views: One per crop; None where the pipeline does more than resize, crop and flip.
         no_views: Why ``views`` is None.
+        frame_range: Zero-based, half open, as used (cut at the video's end); None: whole video.
     """
 
     data: dict
     frame_indices: np.ndarray
     views: tuple[View, ...] | None
     no_views: str = ''
+    frame_range: tuple[int, int] | None = None
 
 
 class ClipPipeline:
@@ -46,7 +55,8 @@ class ClipPipeline:
 
     def __init__(self, config: Config, use_frames: bool = False) -> None:
         dataset = config.get('test_dataloader', {}).get('dataset', {})
-        steps = config.get('test_pipeline') or dataset.get('pipeline')
+        # The dataset's own comes first: it is what test.py runs.
+        steps = dataset.get('pipeline') or config.get('test_pipeline')
         if not steps:
             raise ValueError('the config has no test_pipeline')
         self.use_frames = use_frames
@@ -58,7 +68,7 @@ class ClipPipeline:
         except (KeyError, TypeError) as error:
             raise ValueError(f'the test pipeline cannot be built: {error}') from error
 
-    def probe(self, path: str | Path, fps: float = 25.0) -> VideoInfo:
+    def probe(self, path: str | Path, fps: float | None = None) -> VideoInfo:
         """Look into the video or folder; ``fps`` is for folders, which do not tell it."""
         if self.use_frames:
             return probe_frames(path, self.filename_tmpl, self.first_number, fps)
@@ -70,6 +80,9 @@ class ClipPipeline:
             return read_frames(info.path, indices)
         names = [self.filename_tmpl.format(self.first_number + index) for index in indices]
         pictures = [cv2.imread(str(info.path / name)) for name in names]
+        for name, picture in zip(names, pictures, strict=True):
+            if picture is None:
+                raise VideoError(f'{info.path / name} is no readable image')
         return np.stack([cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) for picture in pictures])
 
     def prepare(self, info: VideoInfo, frame_range: tuple[int, int] | None = None) -> PreparedClip:
@@ -85,12 +98,19 @@ class ClipPipeline:
         views, no_views = None, 'the pipeline does not decode frames'
         for step in self.steps:
             undecoded = 'imgs' not in results
-            results = step(results)
+            try:
+                results = step(results)
+            except decoding_errors() as error:
+                if not undecoded:
+                    raise
+                raise VideoError(f'{info.path} is damaged: its frames cannot be read') from error
             if undecoded and 'imgs' in results:
                 views, no_views = self._views(results)
+                used = results.get('clip_range')
                 frames = np.asarray(results['frame_inds']) - results.get('first_number', 0)
         data = pseudo_collate([results])
-        return PreparedClip(data, frames.astype(np.int64).ravel(), views, no_views)
+        indices = frames.astype(np.int64).ravel()
+        return PreparedClip(data, indices, views, no_views, used)
 
     def _source(self, info: VideoInfo) -> dict:
         source = {'label': -1, 'modality': 'RGB', 'start_index': self.first_number}

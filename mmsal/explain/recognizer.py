@@ -42,6 +42,9 @@ def load_config(path: str | Path, options: dict | None = None) -> Config:
         config.merge_from_dict(options or {})
     except (KeyError, TypeError, IndexError) as error:  # a path that the config does not have
         raise ConfigError(f'--cfg-options do not fit config {path}: {error}') from error
+    if any(key.split('.')[0] == 'test_pipeline' for key in options or {}):
+        # In MMEngine's configs the dataset holds a copy of it, and that copy is what counts.
+        config.test_dataloader.dataset.pipeline = config.test_pipeline
     if 'model' not in config:
         raise ConfigError(f'config {path} describes no model')
     return config
@@ -76,6 +79,8 @@ def choose_device(name: str = 'auto') -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise ValueError(f'expected device auto, cpu or cuda:N, got {name!r}') from error
+    if device.type not in ('cpu', 'cuda'):
+        raise ValueError(f'expected device auto, cpu or cuda:N, got {name!r}')
     if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(
             f'device {name} is absent: there are {torch.cuda.device_count()} CUDA devices'
@@ -150,8 +155,8 @@ def load_recognizer(
         options: Overrides of the config, as ``--cfg-options`` gives them.
 
     Returns:
-        nn.Module: In evaluation mode, with ``cfg`` (the config), ``class_names`` (list of str) and
-        ``checkpoint_info`` (dict: path, sha256) as attributes.
+        nn.Module: In evaluation mode, with ``cfg`` (the config), ``config_options`` (dict),
+        ``class_names`` (list of str) and ``checkpoint_info`` (dict: path, sha256) as attributes.
 
     Raises:
         ConfigError, CheckpointError, FileNotFoundError, ValueError: One line each.
@@ -164,6 +169,7 @@ def load_recognizer(
     fit_checkpoint(model, weights, checkpoint)
     model.cfg = config
     model.class_names = class_names(config, weights, getattr(model.cls_head, 'num_classes', 0))
+    model.config_options = dict(options or {})
     model.checkpoint_info = {'path': str(checkpoint), 'sha256': sha256(checkpoint)}
     return model.to(target).eval()
 

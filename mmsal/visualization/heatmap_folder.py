@@ -49,8 +49,12 @@ def draw_heatmap_folder(
 
 def _row(maps: HeatmapSequence, path: Path, frames: int, alpha: float) -> Row:
     meta = maps.meta
-    if meta.get('space') != 'source' or not Path(meta.get('video', '')).is_file():
+    video = meta.get('video')
+    if meta.get('space') != 'source' or video is None:
         raise ValueError(f'{path} cannot be drawn: its sidecar names no video in source pixels')
+    if not Path(video).is_file():
+        kind = 'is a folder of frames' if Path(video).is_dir() else 'is not there'
+        raise ValueError(f'{path} cannot be drawn: its video {video} {kind}, seen from here')
     chosen = evenly_spaced(len(maps.frame_indices), frames)
     indices = maps.frame_indices[chosen]
     pictures = overlay(

@@ -111,17 +111,18 @@ def test_several_crops_need_the_source_space(model, video):
     cropped = [step for step in model.cfg.test_pipeline if step['type'] != 'Resize']
     place = next(i for i, step in enumerate(cropped) if step['type'] == 'FormatShape')
     cropped.insert(place, dict(type='ThreeCrop', crop_size=(120, 120)))
-    before, model.cfg.test_pipeline = model.cfg.test_pipeline, cropped
+    dataset = model.cfg.test_dataloader.dataset
+    before, dataset.pipeline = dataset.pipeline, cropped
     try:
         maps = explain_video(model, video, target=1).heatmaps
         assert maps.values.shape == (8, 120, 160)
         with pytest.raises(ValueError, match='3 crops of each frame'):
             explain_video(model, video, target=1, space='input')
         cropped[place] = dict(type='CenterCrop', crop_size=(100, 80))
-        model.cfg.test_pipeline = cropped
+        dataset.pipeline = cropped
         maps = explain_video(model, video, target=1).heatmaps
         assert maps.seen[20:100, 30:130].all()
         assert maps.seen.sum() == 100 * 80
         assert not maps.values[:, ~maps.seen].any()
     finally:
-        model.cfg.test_pipeline = before
+        dataset.pipeline = before

@@ -6,8 +6,11 @@ import av
 import cv2
 import numpy as np
 import pytest
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
 from mmengine.config import Config
 
+from mmsal.explain import load_config
 from mmsal.explain.pipeline import ClipPipeline
 from mmsal.heatmaps.geometry import to_source
 
@@ -150,14 +153,49 @@ def test_video_with_a_config_for_frames(video):
     assert_square(found, seen, clip.frame_indices == 20)
 
 
-def test_pipeline_that_cannot_be_traced_says_why(video):
-    rotate = dict(type='ImgAug', transforms='default') if False else dict(type='RandomErasing')
-    prepare = ClipPipeline(pipeline(rotate, sample=CONSECUTIVE))
+@TRANSFORMS.register_module()
+class QuarterTurn(BaseTransform):
+    """A transform that no scale and offset per axis can undo."""
+
+    def transform(self, results):
+        results['imgs'] = [np.ascontiguousarray(np.rot90(image)) for image in results['imgs']]
+        return results
+
+
+def test_pipeline_that_turns_the_picture_says_so(video):
+    prepare = ClipPipeline(pipeline(dict(type='QuarterTurn'), sample=CONSECUTIVE))
     clip = prepare.prepare(prepare.probe(video(0)))
-    if clip.views is None:
-        assert clip.no_views
+    assert clip.views is None
+    assert 'turns or bends' in clip.no_views
 
 
 def test_config_without_a_test_pipeline_is_refused():
     with pytest.raises(ValueError, match='no test_pipeline'):
         ClipPipeline(Config({'model': {}}))
+
+
+class TestWhichPipeline:
+    """The dataset's own is what test.py runs; MMEngine's configs also keep it under a name."""
+
+    def test_the_dataset_s_comes_first(self, video):
+        config = pipeline(RESIZE, CENTRE, sample=CONSECUTIVE)
+        other = pipeline(RESIZE, CENTRE, sample=CLIPS)
+        config.test_dataloader.dataset.pipeline = other.test_pipeline
+        prepare = ClipPipeline(config)
+        assert len(prepare.prepare(prepare.probe(video(0))).frame_indices) == 12
+
+    def test_options_reach_it_by_its_name(self, tmp_path):
+        config = pipeline(RESIZE, CENTRE, sample=CONSECUTIVE)
+        config.model = dict(type='Recognizer3D')
+        config.test_dataloader.dataset.pipeline = config.test_pipeline
+        config.dump(tmp_path / 'config.py')
+        read = load_config(tmp_path / 'config.py', {'test_pipeline.1.num_clips': 5})
+        assert read.test_dataloader.dataset.pipeline[1].num_clips == 5
+
+
+@pytest.mark.parametrize(('fps', 'seconds'), [(None, None), (30, 10 / 30)])
+def test_folder_of_frames_has_no_times_without_a_rate(folder, fps, seconds):
+    prepare = ClipPipeline(pipeline(RESIZE, sample=CONSECUTIVE), use_frames=True)
+    info = prepare.probe(folder(3), fps)
+    assert info.fps == fps
+    assert (None if info.timestamps is None else info.timestamps[10]) == seconds

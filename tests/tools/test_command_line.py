@@ -46,7 +46,8 @@ def write_bad_configs(folder: Path, config: Path) -> None:
         "test_dataloader = dict(_delete_=True, dataset=dict(type='KTHDataset'))\n"
     )
     (folder / 'odd_pipeline.py').write_text(
-        f"_base_ = [{str(config)!r}]\ntest_pipeline = [dict(type='NoSuchStep')]\n"
+        f'_base_ = [{str(config)!r}]\n'
+        "test_dataloader = dict(dataset=dict(pipeline=[dict(type='NoSuchStep')]))\n"
     )
 
 
@@ -115,7 +116,7 @@ CASES = {
     ),
     'folder without frames': (
         'vis_cam', '{config} {checkpoint} {bad}/no_frames --file-url {out}/x.txt',
-        ['no_frames holds no frame called img_00001.jpg'],
+        ['no_frames holds no frame called image_00001.jpg'],
     ),
     'inference: video of words': (
         'inference', '{config} {checkpoint} {bad}/words.avi', ['words.avi is not a video']

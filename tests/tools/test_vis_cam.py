@@ -26,7 +26,8 @@ MANIFEST = 'video,status,output,prediction,score,frames,seconds,error'
 SIDECAR = {
     'video', 'fps', 'num_frames', 'source_size', 'map_size', 'space', 'frame_indices', 'timestamps',
     'method', 'target_layers', 'target_class', 'target_label', 'predictions', 'clips',
-    'normalisation', 'raw_minimum', 'raw_maximum', 'config', 'checkpoint', 'versions', 'seen',
+    'normalisation', 'raw_minimum', 'raw_maximum', 'config', 'config_options', 'checkpoint',
+    'versions', 'seen',
 }  # fmt: skip
 
 
@@ -549,4 +550,4 @@ def test_batch_script_writes_heatmaps_and_overlays(
     assert 'Traceback' not in done.stderr and '1/1' in done.stderr
 
     usage = run('bash', script, cwd=tmp_path)
-    assert usage.returncode == 2 and 'CONFIG CHECKPOINT LIST.txt OUT_DIR' in usage.stdout
+    assert usage.returncode == 2 and 'CONFIG CHECKPOINT LIST.txt OUT_DIR' in usage.stderr

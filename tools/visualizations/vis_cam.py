@@ -25,7 +25,7 @@ def parse_args() -> argparse.Namespace:
     add('--file-url', metavar='PATH', help='write heatmap values to this .txt, .txt.gz or .npz '
         'file; a folder for a list')  # fmt: skip
     add('--out-filename', metavar='PATH', help='write an overlay to this .mp4 or .gif; a folder '
-        'for a list')  # fmt: skip
+        'for a list (which gets the heatmap files too, if --file-url names no other)')  # fmt: skip
     add('--target-layer-name', metavar='NAME', help='layer such as backbone/layer4/1/relu '
         '(default: the last stage of the backbone)')  # fmt: skip
     add('--target-category', metavar='CLASS', help='explain this class, by number from 0 or by '
@@ -41,6 +41,8 @@ def parse_args() -> argparse.Namespace:
     add('--overwrite', action='store_true', help='explain again what a former run has done')
     add('--device', default='auto', help='auto, cpu or cuda:N (default: auto)')
     add('--use-frames', action='store_true', help='inputs are folders of frames')
+    add('--source-fps', type=float, metavar='FPS', help='rate of the video that a folder of frames '
+        'came from, for the timestamps')  # fmt: skip
     add('--fps', type=float, default=5, help='frames per second of the overlay (default: 5)')
     add('--alpha', type=float, default=0.5, help='weight of the heatmap in the overlay, 0 to 1 '
         '(default: 0.5)')  # fmt: skip
@@ -69,6 +71,7 @@ def main() -> int:
         space=args.space,
         target_layer_name=args.target_layer_name,
         use_frames=args.use_frames or Path(args.video).is_dir(),
+        source_fps=args.source_fps,
         decimals=args.decimals,
         fps=args.fps,
         alpha=args.alpha,

@@ -42,6 +42,7 @@ train_dataloader = dict(
         data_root=data_root,
         classes=('walking', 'running'),
         split='person',
+        filename_tmpl='image_{:05d}.jpg',  # of extracted frames, with data_prefix=dict(img=...)
         subset='train',
         pipeline=train_pipeline,
     ),
@@ -56,6 +57,7 @@ val_dataloader = dict(
         data_root=data_root,
         classes=('walking', 'running'),
         split='person',
+        filename_tmpl='image_{:05d}.jpg',  # of extracted frames, with data_prefix=dict(img=...)
         subset='val',
         pipeline=test_pipeline,
         test_mode=True,
@@ -71,6 +73,7 @@ test_dataloader = dict(
         data_root=data_root,
         classes=('walking', 'running'),
         split='person',
+        filename_tmpl='image_{:05d}.jpg',  # of extracted frames, with data_prefix=dict(img=...)
         subset='test',
         pipeline=test_pipeline,
         test_mode=True,

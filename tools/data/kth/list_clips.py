@@ -55,7 +55,9 @@ def main() -> None:
     lines = [f'{video} frames {", ".join(r)}' if r else video for video, r in ranges.items()]
     out = Path(args.out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+    partial = out.with_name(f'.{out.name}.part')
+    partial.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+    partial.replace(out)
     print(f'{len(lines)} videos: {out}')
 
 

@@ -1,0 +1,68 @@
+"""The manifest: whose maps are whose, and what a damaged video costs."""
+
+import numpy as np
+import pytest
+
+from mmsal.explain import Job, explain_jobs, load_recognizer
+from mmsal.explain.batch import OutputTakenError, failed
+
+
+@pytest.fixture(scope='module')
+def model(config_path, checkpoint_path):
+    return load_recognizer(config_path, checkpoint_path, device='cpu')
+
+
+def job(path, stem='clip'):
+    return Job(path, path.__class__(stem), None)
+
+
+def copy(clips, folder, name='clip.avi'):
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / name
+    target.write_bytes((clips / 'person02_running_d1_uncomp.avi').read_bytes())
+    return target
+
+
+def test_another_video_s_maps_are_not_overwritten(model, clips, tmp_path):
+    first, second = (copy(clips, tmp_path / name) for name in ('p1', 'p2'))
+    list(explain_jobs(model, [job(first)], tmp_path / 'out'))
+    before = (tmp_path / 'out' / 'clip.txt').read_bytes()
+    with pytest.raises(OutputTakenError, match=r'p1/clip\.avi, not of .*p2/clip\.avi'):
+        explain_jobs(model, [job(second)], tmp_path / 'out')
+    assert (tmp_path / 'out' / 'clip.txt').read_bytes() == before
+
+
+def test_overwrite_leaves_no_maps_of_other_settings_behind(model, clips, tmp_path):
+    first, second = (copy(clips, tmp_path, f'{name}.avi') for name in 'ab')
+    jobs = [job(first, 'a'), job(second, 'b')]
+    list(explain_jobs(model, jobs, tmp_path / 'out'))
+    with pytest.raises(ValueError, match=r'maps of other videos, made with target None'):
+        explain_jobs(model, jobs[:1], tmp_path / 'out', overwrite=True, target='running')
+    rows = list(explain_jobs(model, jobs[:1], tmp_path / 'out', overwrite=True))
+    assert rows[0].status == 'done'
+    assert list(explain_jobs(model, jobs, tmp_path / 'out')) == [None, None]
+
+
+def test_damaged_video_fails_alone(model, clips, tmp_path):
+    """Its header is whole and its length right; only decoding finds out."""
+    import av
+
+    path = tmp_path / 'damaged.mp4'
+    frames = np.random.default_rng(0).integers(0, 256, (60, 120, 160, 3), dtype=np.uint8)
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('libx264', rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 120, 'yuv420p'
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format='rgb24')))
+        container.mux(stream.encode())
+    content = bytearray(path.read_bytes())
+    first, last = len(content) * 3 // 10, len(content) * 8 // 10
+    content[first:last] = np.random.default_rng(1).bytes(last - first)
+    path.write_bytes(content)
+    good = copy(clips, tmp_path)
+    rows = list(explain_jobs(model, [job(path, 'damaged'), job(good)], tmp_path / 'out'))
+    assert [row.video for row in failed(rows)] == [str(path)]
+    assert 'damaged.mp4' in rows[0].error
+    assert '\n' not in rows[0].error
+    assert rows[1].status == 'done'
+    assert not (tmp_path / 'out' / 'damaged.txt').exists()
