@@ -1,10 +1,11 @@
 """The whole path on three real KTH videos: train, test, dump, heatmaps. Skipped without them.
 
 They show two persons, so the split is by sub-sequence and the same persons are in training and
-test: the accuracy says that the path works, not how well the network would do on KTH.
+test: this shows that the path works, not how well the network would do on KTH.
 """
 
 import csv
+import json
 import os
 import pickle
 import subprocess
@@ -74,7 +75,7 @@ def test_from_real_videos_to_heatmaps(real_data, tmp_path):
     checkpoint = (work / 'last_checkpoint').read_text()
     dump = tmp_path / 'out.pkl'
     log = call(
-        'python', tools / 'test.py', config, checkpoint, '--dump', dump, '--work-dir', work,
+        'python', tools / 'test.py', config, checkpoint, '--dump', dump, '--work-dir', tmp_path / 'test',
         cwd=tmp_path,
     )  # fmt: skip
     with dump.open('rb') as file:
@@ -82,10 +83,11 @@ def test_from_real_videos_to_heatmaps(real_data, tmp_path):
     assert len(predictions) >= 3
     correct = [int(p['pred_score'].argmax()) == int(p['gt_label']) for p in predictions]
     assert f'acc/top1: {np.mean(correct):.4f}' in log
-    labels = [int(p['gt_label']) for p in predictions]
-    hits = [[c for c, k in zip(correct, labels, strict=True) if k == n] for n in (0, 1)]
-    # Two in three are running: saying so always would give one half.
-    assert np.mean([np.mean(of_class) for of_class in hits]) > 0.5
+    # Six training clips settle no accuracy, but they can be learnt: always saying running, as
+    # four of the six are, would leave a loss of 0.64.
+    (scalars,) = work.glob('*/vis_data/scalars.json')
+    losses = [json.loads(line).get('loss') for line in scalars.read_text().splitlines()]
+    assert [loss for loss in losses if loss is not None][-1] < 0.55
 
     lines = []
     for video in VIDEOS:
@@ -110,5 +112,5 @@ def test_from_real_videos_to_heatmaps(real_data, tmp_path):
         assert maps.meta['source_size'] == [160, 120]
         np.testing.assert_allclose(maps.meta['timestamps'], maps.frame_indices / 25, atol=1e-3)
         assert (out / 'overlays' / f'{video}_uncomp.mp4').stat().st_size > 1000
-    print(log[log.rindex('acc/top1') :].splitlines()[0])
-    print('accuracy on', len(correct), 'real sub-sequences:', np.mean(correct), rows)
+    for one in predictions:
+        print(one['video_id'], 'label', int(one['gt_label']), one['pred_score'].tolist())
