@@ -70,12 +70,12 @@ def test_from_real_videos_to_heatmaps(real_data, tmp_path):
         pytest.skip(f'no KTH videos in {kth}')
     sequences = {video: read_sequences(kth / '00sequences.txt')[video] for video in VIDEOS}
     config = write_config(tmp_path, kth, sequences)
-    tools, work = ROOT / 'tools', tmp_path / 'work'
+    tools, work, checked = ROOT / 'tools', tmp_path / 'work', tmp_path / 'checked'
     call('python', tools / 'train.py', config, '--work-dir', work, '--seed', 0, cwd=tmp_path)
     checkpoint = (work / 'last_checkpoint').read_text()
     dump = tmp_path / 'out.pkl'
     log = call(
-        'python', tools / 'test.py', config, checkpoint, '--dump', dump, '--work-dir', tmp_path / 'test',
+        'python', tools / 'test.py', config, checkpoint, '--dump', dump, '--work-dir', checked,
         cwd=tmp_path,
     )  # fmt: skip
     with dump.open('rb') as file:
