@@ -189,9 +189,11 @@ def test_dist_train_shares_an_epoch_among_its_processes(config_path, tmp_path):
     'script', ['dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'slurm_test.sh']
 )
 def test_scripts_say_how_they_are_called(script, tmp_path):
-    done = run('bash', OURS / script, cwd=tmp_path)
-    assert done.returncode == 2
-    assert f'tools/{script} ' in done.stdout and 'CONFIG' in done.stdout
+    for words, status in (([], 2), (['--help'], 0)):
+        done = run('bash', OURS / script, *words, cwd=tmp_path)
+        told = done.stdout if status == 0 else done.stderr
+        assert done.returncode == status
+        assert f'tools/{script} ' in told and 'CONFIG' in told
 
 
 MISSING_CLIPS = {
