@@ -37,9 +37,11 @@ def _check(args) -> None:
     config = load_config(args.config, args.cfg_options)
     if getattr(args, 'resume', None) not in (None, 'auto'):
         read_checkpoint(args.resume)
-    if getattr(args, 'checkpoint', None) is not None:
-        checkpoint = read_checkpoint(args.checkpoint)
-        fit_checkpoint(build_model(config), checkpoint, args.checkpoint)
+    checkpoint = getattr(args, 'checkpoint', None)
+    weights = None if checkpoint is None else read_checkpoint(checkpoint)
+    model = build_model(config)
+    if weights is not None:
+        fit_checkpoint(model, weights, checkpoint)
     if getattr(args, 'dump', None) is not None:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise ValueError(f'expected --dump to end with .pkl, got {args.dump}')

@@ -144,6 +144,9 @@ CASES = {
     ),
     'train: config missing': ('train', '{bad}/gone.py', ['gone.py does not exist']),
     'train: config without model': ('train', '{bad}/no_model.py', ['describes no model']),
+    'train: unknown model': (
+        'train', '{config} --cfg-options model.type=NoSuchNet', ['cannot be built', 'NoSuchNet']
+    ),
     'test: config of words': ('test', '{bad}/words.py {checkpoint}', ['words.py cannot be read']),
     'unknown model': (
         'inference', '{config} {checkpoint} {video} --cfg-options model.type=NoSuchNet',
