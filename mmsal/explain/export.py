@@ -155,9 +155,9 @@ def export_video(
 
 
 def _file_in(name: str | None, video: str, suffix: str) -> Path | None:
-    if name is None or not _is_folder(name):
-        return None if name is None else Path(name)
-    return Path(name) / (Path(video).stem + suffix)
+    if name is None:
+        return None
+    return Path(name) / (Path(video).stem + suffix) if _is_folder(name) else Path(name)
 
 
 def export_list(
