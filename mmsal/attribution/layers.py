@@ -1,5 +1,6 @@
-"""Naming the layer whose activations an attribution looks at."""
+"""Naming the layers whose activations an attribution looks at."""
 
+from collections.abc import Callable
 from difflib import get_close_matches
 
 from torch import nn
@@ -7,6 +8,11 @@ from torch import nn
 
 class TargetLayerError(ValueError):
     """The named layer does not exist, or cannot be explained."""
+
+
+def split_name(name: str) -> list[str]:
+    """Parts of a layer's name, written with slashes or with dots."""
+    return name.strip('/').replace('.', '/').split('/')
 
 
 def find_layer(model: nn.Module, name: str) -> nn.Module:
@@ -22,7 +28,7 @@ def find_layer(model: nn.Module, name: str) -> nn.Module:
             breaks off, the likeliest first.
     """
     module, walked = model, []
-    for part in name.strip('/').replace('.', '/').split('/'):
+    for part in split_name(name):
         children = dict(module.named_children())
         if part not in children:
             close = get_close_matches(part, children, n=3, cutoff=0.4)
@@ -35,11 +41,16 @@ def find_layer(model: nn.Module, name: str) -> nn.Module:
     return module
 
 
-def default_layer_name(model: nn.Module) -> str:
-    """Where Grad-CAM usually looks: the last residual stage, else the backbone's output.
+def default_layer_names(model: nn.Module) -> tuple[str, ...]:
+    """The last layers with a place for every feature, where Grad-CAM usually looks.
+
+    For a convolutional network the last convolutional stage: of both pathways of SlowFast, and
+    below the neck of TPN, which pools time away. For a transformer whose head averages tokens, the
+    last block; for one whose head reads the class token alone, the last layer from which that
+    token still draws on the others.
 
     Returns:
-        str: A path with slashes for :func:`find_layer`.
+        tuple[str, ...]: Paths with slashes for :func:`find_layer`.
 
     Raises:
         TargetLayerError: The model has no backbone.
@@ -47,7 +58,48 @@ def default_layer_name(model: nn.Module) -> str:
     backbone = getattr(model, 'backbone', None)
     if backbone is None:
         raise TargetLayerError('the model has no backbone: name the target layer')
+    for kind in type(backbone).__mro__:
+        if kind.__name__ in DEFAULTS:
+            return tuple(f'backbone/{name}' for name in DEFAULTS[kind.__name__](backbone))
     stages = getattr(backbone, 'res_layers', None)
     if stages and isinstance(stages[-1], str):
-        return f'backbone/{stages[-1]}'
-    return 'backbone'
+        return (f'backbone/{stages[-1]}',)
+    return ('backbone',)
+
+
+def _timesformer(backbone: nn.Module) -> list[str]:
+    layers = backbone.transformer_layers.layers
+    # Of the divided attention, the temporal one comes first and leaves the class token alone.
+    divided = backbone.attention_type == 'divided_space_time'
+    return [f'transformer_layers/layers/{len(layers) - 1}/{"attentions" if divided else "norms"}/0']
+
+
+def _vision_transformer(backbone: nn.Module) -> list[str]:
+    last = f'blocks/{len(backbone.blocks) - 1}'
+    averages = backbone.fc_norm is not None or backbone.return_feat_map
+    return [last if averages else f'{last}/norm1']
+
+
+def _mvit(backbone: nn.Module) -> list[str]:
+    last = len(backbone.blocks) - 1
+    if backbone.output_cls_token:
+        return [f'blocks/{last}/norm1']
+    return [f'norm{backbone.stage_indices[last]}']
+
+
+# By the class name of the backbone: names below it.
+DEFAULTS: dict[str, Callable[[nn.Module], list[str]]] = {
+    'C3D': lambda backbone: ['conv5b'],
+    'X3D': lambda backbone: ['conv5'],
+    'ResNet3dSlowFast': lambda backbone: [
+        f'{path}/{getattr(backbone, path).res_layers[-1]}' for path in ('slow_path', 'fast_path')
+    ],
+    'SwinTransformer3D': lambda backbone: [f'norm{backbone.out_indices[-1]}'],
+    'UniFormer': lambda backbone: ['norm'],
+    'UniFormerV2': lambda backbone: [
+        f'transformer/resblocks/{len(backbone.transformer.resblocks) - 1}'
+    ],
+    'TimeSformer': _timesformer,
+    'VisionTransformer': _vision_transformer,
+    'MViT': _mvit,
+}

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from mmsal.attribution import GradCAM, Localization
+from mmsal.attribution.explainer import unaveraged_views
 from mmsal.datasets.video import VideoInfo
 from mmsal.explain.pipeline import ClipPipeline, PreparedClip
 from mmsal.explain.recognizer import find_class
@@ -87,14 +88,10 @@ def predict_video(
     pipeline = ClipPipeline(model.cfg, use_frames)
     info = pipeline.probe(video)
     view_scores = []
-    average_clips, model.cls_head.average_clips = model.cls_head.average_clips, None
-    try:
-        with torch.no_grad():
-            for frame_range in frame_ranges or [None]:
-                data = pipeline.prepare(info, frame_range).data
-                view_scores.append(model.test_step(data)[0].pred_score)
-    finally:
-        model.cls_head.average_clips = average_clips
+    with unaveraged_views(model), torch.no_grad():
+        for frame_range in frame_ranges or [None]:
+            data = pipeline.prepare(info, frame_range).data
+            view_scores.append(model.test_step(data)[0].pred_score)
     return _prediction(model, view_scores)
 
 
@@ -160,7 +157,7 @@ def explain_video(
     meta = {
         **_describe_video(info, frames, space),
         'method': method,
-        'target_layers': [cam.layer_name],
+        'target_layers': list(cam.layer_names),
         'target_class': explained,
         'target_label': model.class_names[explained],
         'predictions': prediction.ranked(5),

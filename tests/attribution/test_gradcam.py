@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from captum.attr import LayerGradCam
 from mmaction.utils import GradCAM as UpstreamGradCAM
 
-from mmsal.attribution import GradCAM, TargetLayerError, default_layer_name, find_layer
+from mmsal.attribution import GradCAM, TargetLayerError, default_layer_names, find_layer
 from tests.attribution.networks import CONFIGS, batch, build
 
 LAYERS = {'x3d': 'backbone/layer4'}
@@ -180,13 +180,13 @@ class TestLayers:
         assert '\n' not in str(error.value)
 
     def test_default_is_the_last_stage(self):
-        assert default_layer_name(build('i3d')) == 'backbone/layer4'
+        assert default_layer_names(build('i3d')) == ('backbone/layer4',)
 
     @pytest.mark.parametrize(
         ('layer', 'reason'),
         [
             ('cls_head/fc_feature', 'gives no feature map .* 2-D'),
-            ('cls_head/recurrent/0', 'gives no feature map .* tuple'),
+            ('cls_head/recurrent/0', 'cannot be explained: it is .*, tokens or a sequence'),
             ('data_preprocessor', 'gives no feature map .* dict'),
         ],
     )
