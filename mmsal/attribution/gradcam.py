@@ -128,7 +128,7 @@ class GradCAM(Explainer):
                     raise LayoutError(_UNREACHED)
                 found = self._of_layer(name, reached, shape)
             except LayoutError as error:
-                reasons[name] = error
+                reasons.setdefault(name, error)
             else:
                 maps.setdefault(name, []).append(found)
         for name, reason in reasons.items():
