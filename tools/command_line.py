@@ -8,6 +8,7 @@ import os
 import pickle
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 FAILED_SOME = 3
@@ -46,6 +47,19 @@ def _one_line(error: Exception) -> str:
     if 'Original Traceback' in text:  # a data loader's worker sends its traceback along
         text = text.splitlines()[-1].split(': ', 1)[-1]
     return ' '.join(text.split()) or type(error).__name__
+
+
+def leave_status(status: int, local_rank: int = 0) -> int:
+    """A command's exit code; under torchrun, which makes a 1 of every code, left in a file.
+
+    The shell script that calls torchrun names the file in ``MMSAL_STATUS_FILE``.
+    """
+    path = os.environ.get('MMSAL_STATUS_FILE')
+    if not path:
+        return status
+    if local_rank == 0:
+        Path(path).write_text(str(status), encoding='utf-8')
+    return 0
 
 
 def hush_mmengine() -> None:

@@ -3,8 +3,8 @@
 from argparse import ArgumentParser
 
 
-def parse_options(pairs: list[str] | None) -> dict:
-    """Settings from ``KEY=VALUE`` words.
+def parse_options(pairs: list[str] | None, option: str = '--cfg-options') -> dict:
+    """Settings from the ``KEY=VALUE`` words of an option.
 
     Raises:
         ValueError: A word without an equals sign.
@@ -13,7 +13,7 @@ def parse_options(pairs: list[str] | None) -> dict:
 
     for pair in pairs or []:
         if '=' not in pair:
-            raise ValueError(f'expected --cfg-options KEY=VALUE, got {pair!r}')
+            raise ValueError(f'expected {option} KEY=VALUE, got {pair!r}')
     parser = ArgumentParser()
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
     return parser.parse_args(['--cfg-options', *pairs] if pairs else []).cfg_options

@@ -12,8 +12,8 @@ from mmsal.attribution.explainer import InputShape, frozen
 from mmsal.attribution.layers import default_layer_names, split_name
 from mmsal.attribution.layouts import LayerOutput, LayoutError, find_layout, layout_shape
 
-# Parts of a transformer's block that are numbered themselves.
-_PARTS = {'mlp', 'ffns', 'lmhra1', 'lmhra2'}
+# Parts of a transformer's block that are numbered themselves, and those of a ConvModule.
+_PARTS = {'mlp', 'ffns', 'lmhra1', 'lmhra2', 'conv', 'bn', 'activate'}
 
 
 @dataclass(frozen=True)

@@ -3,18 +3,18 @@
 import math
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import mmcv
 import numpy as np
 from torch import nn
 
-from mmsal.attribution import GradCAM
-from mmsal.explain.batch import ManifestRow, explain_jobs, failed
+from mmsal.explain.batch import Effort, Output, explain_jobs
 from mmsal.explain.jobs import HEATMAP_SUFFIXES, Job, parse_frame_ranges, read_job_list
-from mmsal.explain.one_video import Explanation, explain_video
-from mmsal.explain.recognizer import find_class
+from mmsal.explain.manifest import Manifest, ManifestRow, failed
+from mmsal.explain.one_video import Explanation, Question, explain_video
+from mmsal.explain.prepare import Sampling
 from mmsal.heatmaps import write_heatmaps
 from mmsal.heatmaps.grid import MAX_DECIMALS
 from mmsal.visualization import overlay, write_video
@@ -25,19 +25,13 @@ INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'area', 'lanczos')  # of mmc
 
 
 @dataclass(frozen=True)
-class ExportOptions:
-    """How to explain, and how to draw; the names are those of ``vis_cam.py``'s options.
+class Look:
+    """How files are written and overlays drawn, in the words of ``vis_cam.py``.
 
     Raises:
         ValueError: A value that could only fail later, after the time is spent.
     """
 
-    method: str = 'gradcam'
-    target: str | None = None
-    space: str = 'source'
-    target_layer_name: str | None = None
-    use_frames: bool = False
-    source_fps: float | None = None
     decimals: int = 6
     fps: float = 5
     alpha: float = 0.5
@@ -56,11 +50,6 @@ class ExportOptions:
         if self.interpolation not in INTERPOLATIONS:
             listed = ', '.join(INTERPOLATIONS)
             raise ValueError(f'expected interpolation {listed}, got {self.interpolation!r}')
-
-    def explaining(self) -> dict:
-        """Options of :func:`mmsal.explain.explain_video`."""
-        names = ('method', 'target', 'space', 'target_layer_name', 'use_frames', 'source_fps')
-        return {name: getattr(self, name) for name in names}
 
 
 def check_outputs(heatmaps: str | None, overlays: str | None, is_list: bool) -> None:
@@ -88,43 +77,49 @@ def _is_folder(name: str) -> bool:
     return name.endswith('/') or Path(name).is_dir()
 
 
-def draw_overlay(explanation: Explanation, path: str | Path, options: ExportOptions) -> None:
+def draw_overlay(explanation: Explanation, path: str | Path, look: Look) -> None:
     """Write the frames under their heatmaps as .mp4 or .gif."""
     maps = explanation.heatmaps
-    frames = overlay(explanation.frames, maps.values, options.alpha, options.colormap, maps.seen)
-    write_video(_resized(frames, options), path, options.fps)
+    frames = overlay(explanation.frames, maps.values, look.alpha, look.colormap, maps.seen)
+    write_video(_resized(frames, look), path, look.fps)
 
 
-def _resized(frames: np.ndarray, options: ExportOptions) -> np.ndarray:
-    scale = options.resolution
+def _resized(frames: np.ndarray, look: Look) -> np.ndarray:
+    scale = look.resolution
     if scale is None or max(scale) == -1:
         return frames
     # As MMAction2: within (w, h), or where one of them is -1 by the short side, ratio kept.
     height, width = frames.shape[1:3]
     within = (np.inf, max(scale)) if min(scale) == -1 else tuple(scale)
     size = mmcv.rescale_size((width, height), within)
-    resize = [mmcv.imresize(frame, size, interpolation=options.interpolation) for frame in frames]
+    resize = [mmcv.imresize(frame, size, interpolation=look.interpolation) for frame in frames]
     return np.stack(resize)
 
 
 def export_video(
     model: nn.Module,
     video: str,
-    options: ExportOptions,
+    question: Question,
+    sampling: Sampling,
+    look: Look,
     heatmaps: str | None,
     overlays: str | None,
     frames: str | None = None,
     overwrite: bool = False,
+    batch_size: int = 1,
 ) -> None:
     """Explain one video and say what came out.
 
     Args:
         model (nn.Module): From :func:`mmsal.explain.load_recognizer`.
         video (str): Video file or folder of frames.
-        options (ExportOptions): How.
+        question (Question): What is asked.
+        sampling (Sampling): Of which frames.
+        look (Look): How it is written and drawn.
         heatmaps, overlays (str, optional): Output files, or folders (for ``.txt`` and ``.mp4``).
         frames (str, optional): Ranges like ``1-75,152-225``.
         overwrite (bool): Replace files that exist.
+        batch_size (int): Clips that go through the network at once.
 
     Raises:
         ValueError: An output exists; or what :func:`mmsal.explain.explain_video` raises.
@@ -140,18 +135,30 @@ def export_video(
         model,
         video,
         frame_ranges=parse_frame_ranges(frames) if frames else None,
-        keep_frames=overlays is not None,
-        **options.explaining(),
+        batch_size=batch_size,
+        **_as_options(question),
+        **_as_options(replace(sampling, keep_frames=overlays is not None)),
     )
     meta, prediction = explanation.heatmaps.meta, explanation.prediction
     print(f'prediction: {prediction.label} ({prediction.score:.4f})')
-    print(f'explained: {meta["target_label"]}, target layer: {meta["target_layers"][0]}')
+    print(f'explained: {meta["target_label"]}, {_by_what(meta)}')
     if heatmaps is not None:
-        write_heatmaps(explanation.heatmaps, heatmaps, decimals=options.decimals)
+        write_heatmaps(explanation.heatmaps, heatmaps, decimals=look.decimals)
         print(f'heatmaps of {len(explanation.heatmaps.frame_indices)} frames: {heatmaps}')
     if overlays is not None:
-        draw_overlay(explanation, overlays, options)
+        draw_overlay(explanation, overlays, look)
         print(f'overlay: {overlays}')
+
+
+def _as_options(chosen: Question | Sampling) -> dict:
+    return {field.name: getattr(chosen, field.name) for field in fields(chosen)}
+
+
+def _by_what(meta: dict) -> str:
+    layers = meta['target_layers']
+    if not layers:
+        return f'method: {meta["method"]}'
+    return f'target layer{"s" if len(layers) > 1 else ""}: {", ".join(layers)}'
 
 
 def _file_in(name: str | None, video: str, suffix: str) -> Path | None:
@@ -163,25 +170,31 @@ def _file_in(name: str | None, video: str, suffix: str) -> Path | None:
 def export_list(
     model: nn.Module,
     path: str,
-    options: ExportOptions,
+    question: Question,
+    sampling: Sampling,
+    look: Look,
     heatmaps: str | None,
     overlays: str | None,
     file_format: str = 'txt',
     overwrite: bool = False,
+    effort: Effort = Effort(),  # noqa: B008  it is frozen
 ) -> list[ManifestRow]:
     """Explain a list of videos, with a progress bar, and print which failed.
 
     Args:
         model (nn.Module): From :func:`mmsal.explain.load_recognizer`.
         path (str): The list; see :func:`mmsal.explain.read_job_list`.
-        options (ExportOptions): How.
+        question (Question): What is asked.
+        sampling (Sampling): Of which frames.
+        look (Look): How it is written and drawn.
         heatmaps, overlays (str, optional): Folders. Without ``heatmaps`` the heatmap files go
             into ``overlays``: the manifest refers to them.
         file_format (str): ``txt``, ``txt.gz`` or ``npz``.
         overwrite (bool): Explain again what a former run has done.
+        effort (Effort): By what means.
 
     Returns:
-        list[ManifestRow]: The videos that failed.
+        list[ManifestRow]: The videos that failed, of all processes.
 
     Raises:
         ListError: The list cannot be used.
@@ -190,43 +203,36 @@ def export_list(
         OSError: A folder cannot be written.
     """
     jobs = read_job_list(path)
-    # What is every video's fault is told before the first.
-    find_class(model.class_names, options.target)
-    with GradCAM(model, options.target_layer_name, method=options.method):
-        pass
+    folder = Path(heatmaps or overlays)
+    output = Output(folder, f'.{file_format}', look.decimals, overwrite)
     if overlays:
-        Path(overlays).mkdir(parents=True, exist_ok=True)
-    rows = explain_jobs(
-        model,
-        jobs,
-        heatmaps or overlays,
-        f'.{file_format}',
-        options.decimals,
-        overwrite,
-        also=_draw_into(Path(overlays), options) if overlays else None,
-        also_done=(lambda job: _overlay_of(job, overlays).is_file()) if overlays else None,
-        keep_frames=overlays is not None,
-        **options.explaining(),
-    )
-    failures = failed(_with_progress(rows, len(jobs)))
-    for row in failures:
-        print(f'failed: {row.video}: {row.error}', file=sys.stderr)
-    print(f'{len(jobs) - len(failures)} of {len(jobs)} videos in {heatmaps or overlays}')
+        drawn = Path(overlays)
+        drawn.mkdir(parents=True, exist_ok=True)
+        output = replace(
+            output,
+            also=lambda job, explanation: draw_overlay(explanation, _overlay_of(job, drawn), look),
+            also_done=lambda job: _overlay_of(job, drawn).is_file(),
+        )
+    sampling = replace(sampling, keep_frames=overlays is not None)
+    rows = explain_jobs(model, jobs, output, question, sampling, effort)
+    first = effort.ranks.rank == 0
+    for _ in _with_progress(rows, len(effort.ranks.share(jobs)), quiet=not first):
+        pass
+    # Every process's rows are in the manifest by now.
+    listed = Manifest(folder).rows
+    failures = failed(listed.get(str(job.video)) for job in jobs)
+    if first:
+        for row in failures:
+            print(f'failed: {row.video}: {row.error}', file=sys.stderr)
+        print(f'{len(jobs) - len(failures)} of {len(jobs)} videos in {folder}')
     return failures
 
 
-def _draw_into(folder: Path, options: ExportOptions):
-    def draw(job: Job, explanation: Explanation) -> None:
-        draw_overlay(explanation, _overlay_of(job, folder), options)
-
-    return draw
+def _overlay_of(job: Job, folder: Path) -> Path:
+    return folder / f'{job.stem.as_posix()}.mp4'
 
 
-def _overlay_of(job: Job, folder: str | Path) -> Path:
-    return Path(folder) / f'{job.stem.as_posix()}.mp4'
-
-
-def _with_progress(rows, total: int):
+def _with_progress(rows, total: int, quiet: bool = False):
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -241,7 +247,7 @@ def _with_progress(rows, total: int):
         TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(),
         TextColumn('{task.fields[rate]}'), TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=Console(stderr=True, quiet=quiet)) as progress:
         task = progress.add_task('explaining', total=total, rate='')
         for row in rows:
             yield row

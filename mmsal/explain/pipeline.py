@@ -1,6 +1,6 @@
 """A clip on its way into the network, and the way back: frames and views of the source video."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,12 +48,14 @@ class ClipPipeline:
         config (Config): With ``test_pipeline``, or a test dataset that has a pipeline.
         use_frames (bool): Read folders of extracted frames instead of videos. The pipeline's
             loading steps are exchanged where the config was written for the other kind.
+        one_clip (bool): Sample one clip of consecutive frames where the config samples several:
+            for windows that are as long as a clip.
 
     Raises:
         ValueError: The config has no test pipeline.
     """
 
-    def __init__(self, config: Config, use_frames: bool = False) -> None:
+    def __init__(self, config: Config, use_frames: bool = False, one_clip: bool = False) -> None:
         dataset = config.get('test_dataloader', {}).get('dataset', {})
         # The dataset's own comes first: it is what test.py runs.
         steps = dataset.get('pipeline') or config.get('test_pipeline')
@@ -63,6 +65,8 @@ class ClipPipeline:
         self.filename_tmpl = dataset.get('filename_tmpl', 'img_{:05}.jpg')
         self.first_number = dataset.get('start_index', 1) if use_frames else 0
         steps = _with_clip_range(_with_loader(steps, use_frames))
+        if one_clip:
+            steps = [_with_one_clip(step) for step in steps]
         try:
             self.steps = [TRANSFORMS.build(step) for step in steps]
         except (KeyError, TypeError) as error:
@@ -85,6 +89,23 @@ class ClipPipeline:
                 raise VideoError(f'{info.path / name} is no readable image')
         return np.stack([cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) for picture in pictures])
 
+    def clip_span(self, fps: float | None = None) -> int | None:
+        """Frames of the source from the first to the last of a clip.
+
+        Args:
+            fps (float, optional): Rate of the source, for configs that sample at a ``target_fps``.
+
+        Returns:
+            int: None where clips have no length of their own, as those of segment-wise samplers.
+        """
+        sampler = next((step for step in self.steps if _samples_clips(step)), None)
+        if sampler is None or sampler.clip_len < 2:
+            return None
+        if sampler.target_fps and fps:
+            ratio = fps / sampler.target_fps
+            return max(1, round(sampler.clip_len * sampler.frame_interval * ratio))
+        return (sampler.clip_len - 1) * sampler.frame_interval + 1
+
     def prepare(self, info: VideoInfo, frame_range: tuple[int, int] | None = None) -> PreparedClip:
         """Sample, decode and transform a video, or one range of its frames.
 
@@ -95,22 +116,7 @@ class ClipPipeline:
         results = self._source(info)
         if frame_range is not None:
             results['clip_range'] = tuple(frame_range)
-        views, no_views = None, 'the pipeline does not decode frames'
-        for step in self.steps:
-            undecoded = 'imgs' not in results
-            try:
-                results = step(results)
-            except decoding_errors() as error:
-                if not undecoded:
-                    raise
-                raise VideoError(f'{info.path} is damaged: its frames cannot be read') from error
-            if undecoded and 'imgs' in results:
-                views, no_views = self._views(results)
-                used = results.get('clip_range')
-                frames = np.asarray(results['frame_inds']) - results.get('first_number', 0)
-        data = pseudo_collate([results])
-        indices = frames.astype(np.int64).ravel()
-        return PreparedClip(data, indices, views, no_views, used)
+        return run_steps(self.steps, results)
 
     def _source(self, info: VideoInfo) -> dict:
         source = {'label': -1, 'modality': 'RGB', 'start_index': self.first_number}
@@ -121,29 +127,66 @@ class ClipPipeline:
             'frame_dir': str(info.path),
             'total_frames': info.frames,
             'filename_tmpl': self.filename_tmpl,
-            'first_number': self.first_number,
         }
 
-    def _views(self, decoded: dict) -> tuple[tuple[View, ...] | None, str]:
-        """Send a coordinate ramp through the spatial transforms that follow the decoding."""
-        height, width = decoded['imgs'][0].shape[:2]
-        results = {**decoded, 'imgs': [coordinate_ramp(width, height)]}
-        results.update(clip_len=1, num_clips=1)
-        decoding = next(i for i, step in enumerate(self.steps) if _is_decoder(step))
+
+def run_steps(steps: Sequence[Callable], results: dict) -> PreparedClip:
+    """Run a test pipeline on a sample, and keep what leads back to the source.
+
+    Args:
+        steps (Sequence[Callable]): The transforms.
+        results (dict): The sample as a dataset gives it; ``start_index`` is the number of the
+            source's first frame.
+
+    Raises:
+        VideoError: Its frames cannot be read.
+    """
+    name = results.get('filename') or results.get('frame_dir')
+    first_number = results.get('start_index', 0)
+    views, no_views = None, 'the pipeline does not decode frames'
+    frames, used = np.zeros(0, np.int64), None
+    for place, step in enumerate(steps):
+        undecoded = 'imgs' not in results
         try:
-            for step in self.steps[decoding + 1 :]:
-                if type(step).__name__.startswith(('FormatShape', 'Pack')):
-                    break
-                results = step(results)
-            return tuple(view_of_ramp(ramp) for ramp in results['imgs']), ''
-        except GeometryError as error:
-            return None, str(error)
-        except Exception as error:  # a transform that takes only uint8 pictures, say
-            return None, f'{type(error).__name__} while tracing the pipeline: {error}'
+            results = step(results)
+        except decoding_errors() as error:
+            if not undecoded:
+                raise
+            raise VideoError(f'{name} is damaged: its frames cannot be read') from error
+        if undecoded and 'imgs' in results:
+            views, no_views = _trace_views(steps[place + 1 :], results)
+            used = results.get('clip_range')
+            frames = np.asarray(results['frame_inds']) - first_number
+    data = pseudo_collate([results])
+    return PreparedClip(data, frames.astype(np.int64).ravel(), views, no_views, used)
 
 
-def _is_decoder(step) -> bool:
-    return type(step).__name__.endswith('Decode')
+def _trace_views(steps: Sequence[Callable], decoded: dict) -> tuple[tuple[View, ...] | None, str]:
+    """Send a coordinate ramp through the spatial transforms that follow the decoding."""
+    height, width = decoded['imgs'][0].shape[:2]
+    results = {**decoded, 'imgs': [coordinate_ramp(width, height)]}
+    results.update(clip_len=1, num_clips=1)
+    try:
+        for step in steps:
+            if type(step).__name__.startswith(('FormatShape', 'Pack')):
+                break
+            results = step(results)
+        return tuple(view_of_ramp(ramp) for ramp in results['imgs']), ''
+    except GeometryError as error:
+        return None, str(error)
+    except Exception as error:  # a transform that takes only uint8 pictures, say
+        return None, f'{type(error).__name__} while tracing the pipeline: {error}'
+
+
+def _samples_clips(step: Callable) -> bool:
+    """Whether it samples clips of so many frames at such an interval (MMAction2's SampleFrames)."""
+    return all(hasattr(step, name) for name in ('clip_len', 'frame_interval', 'target_fps'))
+
+
+def _with_one_clip(step: dict) -> dict:
+    if step['type'] != 'SampleFrames' or step.get('clip_len', 1) < 2:
+        return step
+    return {**{key: step[key] for key in step if key != 'twice_sample'}, 'num_clips': 1}
 
 
 def _with_loader(steps: Sequence[dict], use_frames: bool) -> list[dict]:

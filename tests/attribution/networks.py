@@ -10,7 +10,7 @@ NORMALISE = dict(type='ActionDataPreprocessor', mean=[110.0] * 3, std=[50.0] * 3
 
 
 def build(name: str, seed: int = 0) -> nn.Module:
-    """A recognizer in evaluation mode; its batch-norm statistics are random too."""
+    """A recognizer in evaluation mode; its batch-norm statistics are not the initial ones."""
     torch.manual_seed(seed)
     model = MODELS.build(Config(dict(model=ALL[name])).model)
     for module in model.modules():
@@ -226,6 +226,7 @@ MORE = {
         neck=_tpn(64, 128),
     ),
     # Takes one view only: the neck makes one clip of all frames and expects one step after it.
+    # And one size: that of its first input.
     'tpn_tsm': dict(
         _2d(dict(type='ResNetTSM', depth=18, out_indices=(2, 3)), 2048, 'TPNHead'),
         neck=_tpn(256, 512),

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mmsal.explain import Job, explain_jobs, load_recognizer
-from mmsal.explain.batch import OutputTakenError, failed
+from mmsal.explain import Job, Output, Question, explain_jobs, load_recognizer
+from mmsal.explain.manifest import OutputTakenError, failed
 
 
 @pytest.fixture(scope='module')
@@ -25,22 +25,24 @@ def copy(clips, folder, name='clip.avi'):
 
 def test_another_video_s_maps_are_not_overwritten(model, clips, tmp_path):
     first, second = (copy(clips, tmp_path / name) for name in ('p1', 'p2'))
-    list(explain_jobs(model, [job(first)], tmp_path / 'out'))
+    list(explain_jobs(model, [job(first)], Output(tmp_path / 'out')))
     before = (tmp_path / 'out' / 'clip.txt').read_bytes()
     with pytest.raises(OutputTakenError, match=r'p1/clip\.avi, not of .*p2/clip\.avi'):
-        explain_jobs(model, [job(second)], tmp_path / 'out')
+        explain_jobs(model, [job(second)], Output(tmp_path / 'out'))
     assert (tmp_path / 'out' / 'clip.txt').read_bytes() == before
 
 
 def test_overwrite_leaves_no_maps_of_other_settings_behind(model, clips, tmp_path):
     first, second = (copy(clips, tmp_path, f'{name}.avi') for name in 'ab')
     jobs = [job(first, 'a'), job(second, 'b')]
-    list(explain_jobs(model, jobs, tmp_path / 'out'))
+    list(explain_jobs(model, jobs, Output(tmp_path / 'out')))
     with pytest.raises(ValueError, match=r'maps of other videos, made with target None'):
-        explain_jobs(model, jobs[:1], tmp_path / 'out', overwrite=True, target='running')
-    rows = list(explain_jobs(model, jobs[:1], tmp_path / 'out', overwrite=True))
+        explain_jobs(
+            model, jobs[:1], Output(tmp_path / 'out', overwrite=True), Question(target='running')
+        )
+    rows = list(explain_jobs(model, jobs[:1], Output(tmp_path / 'out', overwrite=True)))
     assert rows[0].status == 'done'
-    assert list(explain_jobs(model, jobs, tmp_path / 'out')) == [None, None]
+    assert list(explain_jobs(model, jobs, Output(tmp_path / 'out'))) == [None, None]
 
 
 def test_damaged_video_fails_alone(model, clips, tmp_path):
@@ -60,7 +62,7 @@ def test_damaged_video_fails_alone(model, clips, tmp_path):
     content[first:last] = np.random.default_rng(1).bytes(last - first)
     path.write_bytes(content)
     good = copy(clips, tmp_path)
-    rows = list(explain_jobs(model, [job(path, 'damaged'), job(good)], tmp_path / 'out'))
+    rows = list(explain_jobs(model, [job(path, 'damaged'), job(good)], Output(tmp_path / 'out')))
     assert [row.video for row in failed(rows)] == [str(path)]
     assert 'damaged.mp4' in rows[0].error
     assert '\n' not in rows[0].error

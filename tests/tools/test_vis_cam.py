@@ -25,9 +25,10 @@ VIS_CAM = 'visualizations/vis_cam.py'
 MANIFEST = 'video,status,output,prediction,score,frames,seconds,error'
 SIDECAR = {
     'video', 'fps', 'num_frames', 'source_size', 'map_size', 'space', 'frame_indices', 'timestamps',
-    'method', 'target_layers', 'target_class', 'target_label', 'predictions', 'clips',
+    'method', 'method_options', 'target_layers', 'target_class', 'target_label', 'predictions',
+    'clips',
     'normalisation', 'raw_minimum', 'raw_maximum', 'config', 'config_options', 'checkpoint',
-    'versions', 'seen',
+    'versions', 'seen', 'seen_frames',
 }  # fmt: skip
 
 
@@ -215,13 +216,23 @@ def test_existing_output_is_refused_without_overwrite(vis_cam, video, tmp_path):
     assert len(read_heatmaps(out)) == 8
 
 
-def test_preview_model_prints_the_layers_and_writes_nothing(vis_cam, tmp_path, monkeypatch):
+def test_preview_model_lists_layers_with_their_shapes_and_writes_nothing(
+    vis_cam, video, tmp_path, monkeypatch
+):
+    listed = tmp_path / 'list.txt'
+    listed.write_text(f'{video}\n')
     monkeypatch.chdir(tmp_path)
-    status, printed, errors = vis_cam('no-video-needed.avi', '--preview-model')
+    status, printed, errors = vis_cam(video, '--preview-model')
     assert (status, errors) == (0, '')
-    for layer in ('CNNLSTMRecognizer', '(backbone)', '(layer2)', '(cls_head)', '(fc_feature)'):
-        assert layer in printed
-    assert not list(tmp_path.iterdir())
+    lines = [line.split() for line in printed.splitlines()]
+    assert lines[0][:2] == ['target', 'layer']
+    # 8 frames of 64x48; the stem quarters them, and the second stage halves that.
+    assert ['*', 'backbone/layer2', '8', 'x', '6', 'x', '8'] in [line[:7] for line in lines]
+    assert ['backbone/layer1', '8', 'x', '12', 'x', '16'] in [line[:6] for line in lines]
+    assert not any('bn' in line[1] for line in lines)
+    assert sum(line[0] == '*' for line in lines) == 1
+    assert vis_cam(listed, '--preview-model')[1] == printed
+    assert list(tmp_path.iterdir()) == [listed]
 
 
 # --- the numbers -------------------------------------------------------------------------------

@@ -1,0 +1,197 @@
+"""The manifest of an output folder: what was done, and with which settings."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+
+@dataclass
+class ManifestRow:
+    """One line of ``manifest.csv``.
+
+    Attributes:
+        video: Path as given.
+        status: ``done`` or ``failed``.
+        output: Heatmap file, relative to the manifest's folder.
+        prediction: Name of the predicted class.
+        score: Its probability.
+        frames: Number of maps.
+        seconds: Time spent.
+        error: What went wrong.
+    """
+
+    video: str
+    status: str = 'failed'
+    output: str = ''
+    prediction: str = ''
+    score: str = ''
+    frames: str = ''
+    seconds: str = ''
+    error: str = ''
+
+
+class OutputTakenError(ValueError):
+    """Two videos of different lists would write the same file."""
+
+
+class Manifest:
+    """``manifest.csv`` of an output folder, complete on disk after every video.
+
+    Beside it, ``settings.json`` keeps how the maps were made, so that a later run with another
+    checkpoint, class or method, or of other frames, does not pass older maps off as its own.
+
+    Several processes that share a folder write a part each (:meth:`part`); whoever opens the
+    manifest next, after a kill as well, finds their rows in it.
+
+    Args:
+        folder (Path): The output folder; it exists.
+        overwrite (bool): What is no manifest may be replaced.
+
+    Raises:
+        ValueError: The folder's manifest is none.
+    """
+
+    def __init__(self, folder: Path, overwrite: bool = False) -> None:
+        self.path = folder / 'manifest.csv'
+        self.rows: dict[str, ManifestRow] = {}
+        for path in (self.path, *self._parts()):
+            try:
+                self.rows.update(_read_rows(path))
+            except ValueError:
+                if not overwrite:
+                    raise
+
+    def _parts(self) -> list[Path]:
+        return sorted(self.path.parent.glob('.manifest.part*.csv'))
+
+    def gather(self) -> None:
+        """Write the rows of all parts into the manifest itself, and remove the parts."""
+        parts = self._parts()
+        for path in parts:
+            self.rows.update(_read_rows(path))
+        if parts:
+            _write_rows(self.path, self.rows.values())
+            for path in parts:
+                path.unlink()
+
+    def part(self, number: int) -> 'ManifestPart':
+        """Where one of several processes writes its rows."""
+        return ManifestPart(self, self.path.with_name(f'.manifest.part{number}.csv'))
+
+    def begin(self, settings: dict, frame_ranges: dict, overwrite: bool = False) -> None:
+        """Note how maps are about to be made, unless others are there that were made otherwise.
+
+        Args:
+            settings (dict): Everything that changes the maps; JSON values.
+            frame_ranges (dict): Of each video, by its path as given; JSON values.
+            overwrite (bool): Begin anew with these videos. Maps of others stay, and must have been
+                made with the same settings.
+
+        Raises:
+            ValueError: The folder's maps were made with other settings.
+        """
+        if overwrite and (again := frame_ranges.keys() & self.rows.keys()):
+            self.rows = {v: row for v, row in self.rows.items() if v not in again}
+            _write_rows(self.path, self.rows.values())
+        noted = self.path.with_name('settings.json')
+        before = json.loads(noted.read_text(encoding='utf-8')) if noted.is_file() else {}
+        known = before.pop('frame_ranges', {})
+        done = [row.video for row in self.rows.values() if row.status == 'done']
+        if done:  # else no maps are there that could be mistaken
+            chosen = {video: frame_ranges[video] for video in done if video in frame_ranges}
+            _compare_settings(
+                before | _naming_videos(known),
+                settings | _naming_videos(chosen),
+                self.path.parent,
+                overwrite,
+            )
+        settings = {**settings, 'frame_ranges': {**known, **frame_ranges}}
+        _write(noted, json.dumps(settings, indent=1, sort_keys=True) + '\n')
+
+    def is_done(self, video: str, output: str) -> bool:
+        """Whether this video was explained before, its file still being there."""
+        row = self.rows.get(video)
+        finished = row is not None and row.status == 'done' and row.output == output
+        return finished and (self.path.parent / output).is_file()
+
+    def claim(self, video: str, output: str) -> None:
+        """Refuse an output file that holds another video's maps.
+
+        Raises:
+            OutputTakenError: Names that video.
+        """
+        for row in self.rows.values():
+            if row.output == output and row.video != video:
+                raise OutputTakenError(
+                    f'{self.path.parent / output} holds the maps of {row.video}, not of {video}: '
+                    'name another folder, or put both videos into one list'
+                )
+
+    def record(self, row: ManifestRow) -> None:
+        """Add or replace a video's row and write the file anew, in one move."""
+        self.rows[row.video] = row
+        _write_rows(self.path, self.rows.values())
+
+
+class ManifestPart:
+    """One process's rows of a :class:`Manifest`."""
+
+    def __init__(self, whole: Manifest, path: Path) -> None:
+        self.whole = whole
+        self.path = path
+        self.rows: dict[str, ManifestRow] = {}
+
+    def record(self, row: ManifestRow) -> None:
+        """Add or replace a video's row and write the part anew, in one move."""
+        self.rows[row.video] = row
+        _write_rows(self.path, self.rows.values())
+
+
+def _read_rows(path: Path) -> dict[str, ManifestRow]:
+    if not path.is_file():
+        return {}
+    names = [field.name for field in fields(ManifestRow)]
+    with path.open(newline='', encoding='utf-8') as file:
+        reader = csv.DictReader(file)
+        if reader.fieldnames != names:
+            raise ValueError(f'{path} is no manifest: expected columns {names}')
+        return {row['video']: ManifestRow(**row) for row in reader}
+
+
+def _write_rows(path: Path, rows: Iterable[ManifestRow]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(ManifestRow)])
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    _write(path, text.getvalue())
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f'.{path.name}.{os.getpid()}')
+    partial.write_text(text, encoding='utf-8', newline='')
+    partial.replace(path)
+
+
+def _naming_videos(frame_ranges: dict) -> dict:
+    return {f'frame_ranges of {video}': ranges for video, ranges in frame_ranges.items()}
+
+
+def _compare_settings(before: dict, now: dict, folder: Path, overwrite: bool) -> None:
+    for key, value in now.items():
+        if before.get(key) == value:
+            continue
+        values = f'{key} {before.get(key)!r}, not {value!r}'
+        if len(values) > 200:  # a whole config, say
+            values = f'another {key}'
+        whose = 'maps of other videos, ' if overwrite else 'maps '
+        way_out = '' if overwrite else ', or pass --overwrite'
+        raise ValueError(f'{folder} holds {whose}made with {values}: name another folder{way_out}')
+
+
+def failed(rows: Iterable[ManifestRow | None]) -> list[ManifestRow]:
+    """The rows of jobs that failed."""
+    return [row for row in rows if row is not None and row.status == 'failed']
