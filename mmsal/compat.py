@@ -11,6 +11,7 @@ workaround                       upstream                                    end
 ``mend_color_jitter``            NumPy 2 (NEP 50), as pytorch/vision#8536    mmaction2 > 1.2.0
 ``restore_numpy_names``          NumPy 2 release notes, "Expired members"    mmaction2 > 1.2.0
 ``name_unreadable_videos``       dmlc/decord reads MMAction2's bytes, no name  mmaction2 > 1.2.0
+``mend_tpn_head``                copies into its weights with gradients on    mmaction2 > 1.2.0
 ``silence_known_warnings``       open-mmlab/mmcv#3325, mmcv-lite by design   mmengine > 0.10.7
 ===============================  ==========================================  ====================
 
@@ -58,6 +59,7 @@ def apply():
     load_checkpoints_safely()
     mend_color_jitter()
     name_unreadable_videos()
+    mend_tpn_head()
 
 
 def _installed_version(package):
@@ -274,6 +276,21 @@ def mend_color_jitter():
         return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB).astype(np.float32)
 
     ColorJitter.adjust_hue = staticmethod(adjust_hue)
+
+
+def mend_tpn_head():
+    """Let MMAction2's TPN be explained before it is tested.
+
+    With ``fcn_test``, which its configs set, ``TPNHead`` makes a convolution of its classifier at
+    the first forward pass, by copying into weights that require a gradient; with gradients on, as
+    ``mmaction.utils.GradCAM`` and ours run it, torch refuses that.
+    """
+    import torch
+    from mmaction.models.heads import TPNHead
+
+    if not getattr(TPNHead._init_new_cls, 'without_gradient', False):
+        TPNHead._init_new_cls = torch.no_grad()(TPNHead._init_new_cls)
+        TPNHead._init_new_cls.without_gradient = True
 
 
 def name_unreadable_videos():

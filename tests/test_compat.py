@@ -228,3 +228,16 @@ def test_import_is_quiet():
     quiet = in_new_process('import mmsal')
     assert quiet.returncode == 0
     assert quiet.stderr == ''
+
+
+def test_tpn_can_be_explained_before_it_is_tested():
+    """Its configs set fcn_test, with which the head copies weights in its first forward pass."""
+    from mmsal.attribution import GradCAM
+    from tests.attribution.networks import batch, build
+
+    model, plain = build('tpn'), build('tpn')
+    model.test_cfg = dict(fcn_test=True)
+    with GradCAM(model) as cam, GradCAM(plain) as expected:
+        maps = cam.heatmaps(batch('tpn'))[0]
+        assert maps.std() > 0.05
+        assert maps.equal(expected.heatmaps(batch('tpn'))[0])

@@ -44,7 +44,7 @@ class AttentionRollout(Explainer):
             ``rollout_families.FAMILIES``; in evaluation mode within the ``with`` block.
 
     Attributes:
-        layer_names: The modules whose attention is used, from the bottom up.
+        layer_names: The modules whose attention is used, in the order of the model.
 
     Raises:
         TargetLayerError: The model has no attention, is of an unknown family, or its head reads

@@ -205,6 +205,9 @@ class MViT(Family):
     way, and the one of the skip connection takes the maximum; both are taken as even. Residual
     pooling adds each token's own pooled query to what it has attended to. That stays in place, so
     it counts as part of the skip connection and does not change the halves.
+
+    Windows of keys leave gaps where the stride is wider than the kernel: the first block of MViT-S
+    reads 3 of 8 rows and columns. These stand out in the map as a lattice, whatever the video.
     """
 
     def __init__(self, model: nn.Module) -> None:
