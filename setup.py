@@ -28,6 +28,7 @@ setup(
         'av>=12.0',  # writes H.264, which OpenCV's wheels cannot
         'matplotlib>=3.7',
         'rich>=13.0',
+        'captum>=0.7',  # gradients, their integrals, occlusion
         # MMAction2 1.2.0 imports it without declaring it (mmaction/utils/dependency.py).
         'importlib_metadata',
         # MMEngine finds `_base_ = 'mmaction::...'` through pkg_resources, which setuptools 82
@@ -38,7 +39,7 @@ setup(
         # mmcv-lite and mmcv own the same module: install one of the two, never both.
         'lite': ['mmcv-lite>=2.0.0rc4,<2.2.0'],
         'full': ['mmcv>=2.0.0rc4,<2.2.0'],
-        'test': ['pytest>=8.0', 'hypothesis>=6.100', 'captum>=0.7', 'ruff>=0.6'],
+        'test': ['pytest>=8.0', 'hypothesis>=6.100', 'ruff>=0.6'],
         'dev': ['pre-commit>=3.5'],
     },
 )

@@ -137,7 +137,7 @@ class InputAttribution(Explainer):
             'smoothgrad': _smoothgrad,
             'occlusion': _occlusion,
         }[self.method]
-        return attribute(scorer, inputs, targets, **self.options).detach(), view_scores, targets
+        return attribute(scorer, inputs, targets, **self.options), view_scores, targets
 
 
 class _Scorer:
@@ -243,12 +243,12 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 
 def _captum() -> ModuleType:
-    """Imported no sooner than needed: it takes a while, and the package does without it."""
+    """Imported no sooner than needed: it takes a while."""
     try:
         import captum.attr
     except ImportError as error:
         raise ImportError(
-            f"input attributions need captum ({error}): pip install 'mmsal[attributions]'"
+            f"input attributions need captum ({error}): pip install captum"
         ) from error
     return captum.attr
 
