@@ -9,7 +9,7 @@ from pathlib import Path
 VIDEO_SUFFIXES = ('.avi', '.mp4', '.mkv', '.mov', '.webm', '.mpg', '.mpeg', '.m4v', '.wmv', '.flv')
 HEATMAP_SUFFIXES = ('.txt', '.txt.gz', '.npz')
 
-_RANGES = re.compile(r'(?P<video>.+?)\s+frames\s+(?P<ranges>\d.*)$', re.IGNORECASE)
+_RANGES = re.compile(r'(?P<video>.+?)\s+frames\s+(?P<ranges>.+)$', re.IGNORECASE)
 # `PATH LABEL`, and `DIR TOTAL_FRAMES LABEL` of MMAction2's lists of frames.
 _LABELLED = re.compile(r'(?P<video>.+?)(\s+-?\d+){1,2}$')
 
@@ -85,9 +85,11 @@ def read_job_list(path: str | Path) -> list[Job]:
 
 
 def _parse_line(line: str) -> tuple[Path, tuple | None]:
+    if Path(line).exists():
+        return Path(line), None
     if match := _RANGES.fullmatch(line):
         return Path(match['video']), parse_frame_ranges(match['ranges'])
-    if not Path(line).exists() and (match := _LABELLED.fullmatch(line)):
+    if match := _LABELLED.fullmatch(line):
         return Path(match['video']), None
     return Path(line), None
 

@@ -74,6 +74,7 @@ def test_absolute_paths_share_a_root(write_list):
         ([], 'names no video'),
         (['# only this'], 'names no video'),
         (['a.avi', 'b.avi frames 9-3'], 'line 2: expected frame ranges'),
+        (['a.avi', 'b.avi frames all'], 'line 2: expected frame ranges'),
         (['a.avi', 'a.mp4'], 'would give the same output a'),
         (['a.avi', 'a.avi frames 1-2'], 'name each video once'),
     ],
