@@ -146,7 +146,7 @@ def _work_through(
     decoded = decode_videos(pending, pipeline, sampling, source, effort.workers)
     with question.open(model) as explainer:
         for group in _grouped(decoded, effort.batch_size):
-            for row in _explain_group(explainer, group, output, question, effort.batch_size):
+            for row in explain_group(explainer, group, output, question, effort.batch_size):
                 record(row)
                 yield row
     effort.ranks.wait()
@@ -166,9 +166,16 @@ def _grouped(decoded: Iterator[Decoded], batch_size: int) -> Iterator[list[Decod
         yield group
 
 
-def _explain_group(
+def explain_group(
     explainer: Explainer, group: Sequence[Decoded], output: Output, question: Question, batch: int
 ) -> Iterator[ManifestRow]:
+    """Explain videos together, write their results and give a row for each.
+
+    One that cannot be explained fails alone.
+
+    Raises:
+        TargetLayerError: The target layer cannot be explained, in no video.
+    """
     readable = [one for one in group if one.video is not None]
     started = time.perf_counter()
     try:
@@ -178,7 +185,7 @@ def _explain_group(
     except (ValueError, OSError, RuntimeError) as error:
         if len(readable) > 1:  # one of them spoils it for the others
             for one in group:
-                yield from _explain_group(explainer, [one], output, question, batch)
+                yield from explain_group(explainer, [one], output, question, batch)
             return
         found = [error] * len(readable)
     each = (time.perf_counter() - started) / max(1, len(readable))

@@ -18,6 +18,7 @@ from mmsal.datasets.video import (
     probe_video,
     read_frames,
 )
+from mmsal.explain.chance import chance_restored
 from mmsal.heatmaps.geometry import GeometryError, View, coordinate_ramp, view_of_ramp
 
 
@@ -167,10 +168,12 @@ def _trace_views(steps: Sequence[Callable], decoded: dict) -> tuple[tuple[View, 
     results = {**decoded, 'imgs': [coordinate_ramp(width, height)]}
     results.update(clip_len=1, num_clips=1)
     try:
-        for step in steps:
-            if type(step).__name__.startswith(('FormatShape', 'Pack')):
-                break
-            results = step(results)
+        # A step that draws at random draws the same again for the frames themselves.
+        with chance_restored():
+            for step in steps:
+                if type(step).__name__.startswith(('FormatShape', 'Pack')):
+                    break
+                results = step(results)
         return tuple(view_of_ramp(ramp) for ramp in results['imgs']), ''
     except GeometryError as error:
         return None, str(error)
