@@ -35,9 +35,18 @@ def run(main: Callable[[], int | None]) -> None:
     except (ValueError, OSError, ImportError, pickle.UnpicklingError) as error:
         if os.environ.get('MMSAL_TRACEBACK'):
             raise
-        print(f'error: {_one_line(error)}', file=sys.stderr)
         status = 2
+        if os.environ.get('RANK', '0') == '0':  # several processes make the same mistake
+            print(f'error: {_one_line(error)}', file=sys.stderr)
+        left = leave_status(status, int(os.environ.get('LOCAL_RANK', 0)))
+        status = status if _others_wait() else left
     sys.exit(status)
+
+
+def _others_wait() -> bool:
+    """Whether other processes are in a group with this one, and must be ended with it."""
+    distributed = sys.modules.get('torch.distributed')
+    return distributed is not None and distributed.is_initialized()
 
 
 def _one_line(error: Exception) -> str:

@@ -18,5 +18,5 @@ MMSAL_STATUS_FILE=$status torchrun --nnodes="${NNODES:-1}" --node_rank="${NODE_R
     --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
     --nproc_per_node="$gpus" \
     "$(dirname "$0")/visualizations/vis_cam.py" "$config" "$checkpoint" "$list" \
-    "${outputs[@]}" --launcher pytorch "${@:6}"
+    "${outputs[@]}" --launcher pytorch "${@:6}" || [[ -s $status ]]
 exit "$(cat "$status")"

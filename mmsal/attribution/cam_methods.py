@@ -50,7 +50,9 @@ def eigencam(activations: Tensor, gradients: Tensor) -> Tensor:
 
     Muhammad and Yeasin, IJCNN 2020. The component is one for all frames of a clip, so that its maps
     have one sign and one scale. Channels are centred first. A principal component has no sign of
-    its own: taken is the one along which the mean activation rises.
+    its own: taken is the one with which few positions stand out high from many that are low (the
+    projection's third moment is positive), or, where it is even both ways, the one along which the
+    mean activation rises.
     """
     batch, _, channels = activations.shape[:3]
     points = activations.movedim(2, -1).reshape(batch, -1, channels).double()  # [B, t h w, C]
@@ -62,8 +64,11 @@ def eigencam(activations: Tensor, gradients: Tensor) -> Tensor:
     else:
         component = torch.linalg.eigh(centred.mT @ centred)[1][..., -1:]  # [B, C, 1]
     projected = (centred @ component)[..., 0]
+    # Not the mean activation first: after a LayerNorm it is the same everywhere, but for rounding.
+    skew = projected.pow(3).sum(dim=1, keepdim=True)
+    even = skew.abs() <= 1e-6 * projected.abs().pow(3).sum(dim=1, keepdim=True)
     along = (projected * centred.mean(dim=2)).sum(dim=1, keepdim=True)
-    projected = projected * torch.where(along < 0, -1.0, 1.0)
+    projected = projected * torch.where(torch.where(even, along, skew) < 0, -1.0, 1.0)
     maps = projected.unflatten(1, activations.movedim(2, -1).shape[1:4])
     return F.relu(maps).to(activations.dtype)
 

@@ -24,7 +24,7 @@ from mmsal.attribution.layers import (
 from mmsal.attribution.layouts import LayerOutput, LayoutError, find_layout
 from mmsal.attribution.leaves import Leaves, cut_off
 
-_UNREACHED = 'the score does not depend on it, or only through another target layer'
+_UNREACHED = 'the score does not depend on it'
 
 
 class GradCAM(Explainer):
@@ -48,7 +48,7 @@ class GradCAM(Explainer):
         model (nn.Module): A recognizer of MMAction2; put into evaluation mode, and back into its
             former mode on leaving the ``with`` block.
         target_layer_name (str, optional): Such as ``backbone/layer4/1/relu`` (MMAction2) or with
-            dots; several separated by commas, none of them below another. None takes
+            dots; several separated by commas. None takes
             :func:`mmsal.attribution.default_layer_names`; see ``layer_names``.
         colormap (str): Of matplotlib, for overlays. Defaults to ``'viridis'``.
         method (str): One of ``CAM_METHODS`` (:mod:`mmsal.attribution.cam_methods`).
@@ -88,11 +88,11 @@ class GradCAM(Explainer):
             leaves, view_scores = self._forward(data)
             scores = view_scores.mean(dim=1)  # [N, K]
             targets = choose_targets(scores, target)
-            gradients = torch.autograd.grad(
-                scores.gather(1, targets[:, None]).sum(),
-                [leaf for uses in leaves.values() for leaf in uses],
-                allow_unused=True,
-            )
+            places = [leaf for uses in leaves.values() for leaf in uses]
+            gradients = [None] * len(places)
+            if scores.requires_grad:
+                explained = scores.gather(1, targets[:, None]).sum()
+                gradients = torch.autograd.grad(explained, places, allow_unused=True)
         shape = InputShape.of(self.model, data['inputs'])
         raw = self._to_input_space(leaves, iter(gradients), shape)
         found = zip(raw, view_scores.detach(), targets.tolist(), strict=True)
@@ -116,21 +116,24 @@ class GradCAM(Explainer):
     def _to_input_space(self, leaves: Leaves, gradients: Iterator, shape: InputShape) -> Tensor:
         """Maps [N, V, T, H, W] from what each layer gave for all views of all samples."""
         maps, reasons = {}, {}
+        chunks = (getattr(self.model, 'test_cfg', None) or {}).get('max_testing_views')
         for (name, *_), uses in leaves.items():
-            # Of a module used twice in one pass only the last use is reached by the gradient.
+            # Of a module used twice in a row only the last use is reached by the gradient.
             reached = [
                 (leaf.detach(), gradient)
                 for leaf in uses
                 if (gradient := next(gradients)) is not None
             ]
+            # Each use is of all views, unless the network takes so many at a time.
+            together = [reached] if chunks else [[use] for use in reached]
             try:
                 if not reached:
                     raise LayoutError(_UNREACHED)
-                found = self._of_layer(name, reached, shape)
+                found = [self._of_layer(name, use, shape) for use in together]
             except LayoutError as error:
                 reasons.setdefault(name, error)
             else:
-                maps.setdefault(name, []).append(found)
+                maps.setdefault(name, []).extend(found)
         for name, reason in reasons.items():
             if name not in maps:
                 raise TargetLayerError(f'layer {name!r} cannot be explained: {reason}')
@@ -141,7 +144,7 @@ class GradCAM(Explainer):
         return total.unflatten(0, (shape.samples, shape.views))
 
     def _of_layer(self, name: str, uses: list, shape: InputShape) -> Tensor:
-        """Maps [N V, t, h, w] of one layer, which may have been used for some views at a time."""
+        """Maps [N V, t, h, w] of one layer, of as many views at a time as there are uses."""
         batch = shape.samples * shape.views
         everything = sum(leaf.numel() for leaf, _ in uses)
         laid = []
@@ -154,9 +157,9 @@ class GradCAM(Explainer):
                 (shape.frames, *shape.size),
             )
             layout = find_layout(output)
-            pair = layout(leaf), layout(gradient)
-            _check_reach(name, gradient, pair[1])
-            laid.append(pair)
+            laid.append((layout(leaf), layout(gradient)))
+            if self.method != 'eigencam':  # which asks for no gradient
+                _check_reach(gradient, laid[-1][1])
         activations, gradients = (torch.cat(parts) for parts in zip(*laid, strict=True))
         return CAM_METHODS[self.method](activations, gradients)
 
@@ -191,12 +194,15 @@ class GradCAM(Explainer):
         return alpha * colours + (1 - alpha) * frames, scores
 
 
-def _check_reach(name: str, gradient: Tensor, on_grid: Tensor) -> None:
-    """Refuse tokens of which only the class token, which has no place, is read above them."""
-    if on_grid.numel() < gradient.numel() and not on_grid.any() and gradient.any():
+def _check_reach(gradient: Tensor, on_grid: Tensor) -> None:
+    """Refuse tokens of which only one, such as the class token, is read above them."""
+    positions = on_grid.abs().sum(dim=2).flatten(1).count_nonzero(dim=1)  # [B]
+    dropped = on_grid.numel() < gradient.numel()
+    one_alone = bool((positions == (0 if dropped else 1)).all()) and bool(gradient.any())
+    if one_alone and on_grid[0, :, 0].numel() > 1:
         raise LayoutError(
-            'above it only the class token is read, so no other token counts; name a layer '
-            'before the last attention, such as a norm1 of the last block'
+            'above it only one token is read, so no other counts; name a layer before the last '
+            'attention, such as a norm1 of the last block'
         )
 
 

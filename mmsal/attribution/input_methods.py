@@ -248,7 +248,7 @@ def _captum() -> ModuleType:
         import captum.attr
     except ImportError as error:
         raise ImportError(
-            f"input attributions need captum ({error}): pip install captum"
+            f'input attributions need captum ({error}): pip install captum'
         ) from error
     return captum.attr
 

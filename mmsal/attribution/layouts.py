@@ -60,15 +60,22 @@ def find_layout(output: LayerOutput) -> Layout:
     if output.path[0] == 'backbone':
         for kind in type(output.backbone).__mro__:
             if kind.__name__ in FAMILIES:
+                _refuse_heads(output)
                 layout = FAMILIES[kind.__name__](output)
                 break
     layout = layout or _convolutional(output)
     grid = layout_shape(layout, output.shape)
-    if grid[1] > output.clip[0]:
-        raise LayoutError(f'its {grid[1]} frames are more than the {output.clip[0]} of the clip')
     if prod(grid[-2:]) == 1:
         raise LayoutError('it has one position per frame: it is pooled')
+    if grid[1] > output.clip[0]:
+        raise LayoutError(f'its {grid[1]} frames are more than the {output.clip[0]} of the clip')
     return layout
+
+
+def _refuse_heads(output: LayerOutput) -> None:
+    """What attention splits by heads has four axes, as pictures have."""
+    if len(output.shape) == 4 and 'patch_embed' not in output.path:
+        raise LayoutError('it is split by attention heads; name the block or a norm of it')
 
 
 def layout_shape(layout: Layout, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -94,27 +101,41 @@ def _convolutional(output: LayerOutput) -> Layout:
     raise LayoutError(f'it is {list(shape)}, not [N, C, (T,) H, W] of {batch} clips')
 
 
+def _expect(output: LayerOutput, shape: tuple[int, int]) -> None:
+    if output.shape[:2] != shape:
+        raise LayoutError(
+            f'it is {list(output.shape)}, not [{shape[0]}, {shape[1]}, C]: tokens are regrouped '
+            'inside attention; name the block or one of its norms'
+        )
+
+
 def _tokens(output: LayerOutput, size: Size, first: int = 0, order: str = 'thw') -> Layout:
     """[B, first + t h w, C], with ``first`` tokens before them that have no place."""
-    shape = output.shape
-    if shape[0] != output.batch or shape[1] != first + prod(size):
-        extra = f'{first} + ' if first else ''
-        raise LayoutError(
-            f'it is {list(shape)}, not [{output.batch}, {extra}{" x ".join(map(str, size))}, C]: '
-            'tokens are regrouped inside attention; name the block or one of its norms'
-        )
+    _expect(output, (output.batch, first + prod(size)))
     if order == 'hwt':
         frames, rows, columns = size
         return lambda x: x[:, first:].unflatten(1, (rows, columns, frames)).permute(0, 3, 4, 1, 2)
     return lambda x: x[:, first:].unflatten(1, size).permute(0, 1, 4, 2, 3)
 
 
-def _frame_tokens(output: LayerOutput, size: Size) -> Layout:
-    """[B t, 1 + h w, C]: the tokens of each frame apart, each with its own class token."""
-    batch = output.batch
-    return lambda x: (
-        x[:, 1:].unflatten(1, size[1:]).unflatten(0, (batch, size[0])).permute(0, 1, 4, 2, 3)
-    )
+def _frame_tokens(
+    output: LayerOutput, size: Size, first: int = 1, batch_first: bool = True
+) -> Layout:
+    """[B t, first + h w, C]: the tokens of each frame apart, each with its own class token.
+
+    With ``batch_first`` False the first two axes are the other way round.
+    """
+    batch, (frames, *picture) = output.batch, size
+    shape = (batch * frames, first + prod(picture))
+    _expect(output, shape if batch_first else shape[::-1])
+
+    def layout(x: Tensor) -> Tensor:
+        x = x if batch_first else x.transpose(0, 1)
+        return (
+            x[:, first:].unflatten(1, picture).unflatten(0, (batch, frames)).permute(0, 1, 4, 2, 3)
+        )
+
+    return layout
 
 
 def convolved(size: Size, conv: nn.Module) -> Size:
@@ -131,19 +152,24 @@ def _timesformer(output: LayerOutput) -> Layout | None:
     """Tokens [B, 1 + h w t], or [B t, 1 + h w] where frames are attended to one by one."""
     if len(output.shape) != 3:
         return None
-    rows, columns = (
-        pixels // patch
-        for pixels, patch in zip(
-            output.clip[1:], output.backbone.patch_embed.patch_size, strict=True
-        )
-    )
-    size = (output.clip[0], rows, columns)
-    if output.shape[:2] == (output.batch * size[0], 1 + rows * columns):
+    frames, *pixels = output.clip
+    patch = output.backbone.patch_embed.patch_size
+    rows, columns = (side // length for side, length in zip(pixels, patch, strict=True))
+    size, batch, part = (frames, rows, columns), output.batch, output.path[1]
+    if part == 'patch_embed':
+        return _frame_tokens(output, size, first=0)
+    if part == 'drop_after_time':
+        _expect(output, (batch * rows * columns, frames))
+        return lambda x: x.unflatten(0, (batch, rows, columns)).permute(0, 3, 4, 1, 2)
+    if output.backbone.attention_type == 'space_only':
+        if part == 'norm':
+            raise LayoutError('its frames are averaged')
         return _frame_tokens(output, size)
-    if output.shape[:2] == (output.batch * size[0], rows * columns):  # the patch embedding
-        return lambda x: (
-            x.unflatten(1, size[1:]).unflatten(0, (output.batch, -1)).permute(0, 1, 4, 2, 3)
-        )
+    if part == 'drop_after_pos':
+        return _frame_tokens(output, size)
+    inside = output.path[output.path.index('attentions') :] if 'attentions' in output.path else []
+    if inside[1:2] == ['1'] and inside[2:] == ['norm']:  # of the attention within frames
+        return _frame_tokens(output, size)
     return _tokens(output, size, first=1, order='hwt')
 
 
@@ -164,8 +190,6 @@ def mvit_sizes(backbone: nn.Module, clip: Size) -> list[Size]:
 
 def _mvit(output: LayerOutput) -> Layout | None:
     """Tokens [B, 1 + t h w] on a grid that shrinks from block to block."""
-    if len(output.shape) == 4:
-        raise LayoutError('it is split by attention heads; name the block or a norm of it')
     if len(output.shape) != 3:
         return None
     sizes = mvit_sizes(output.backbone, output.clip)
@@ -188,6 +212,10 @@ def _swin(output: LayerOutput) -> Layout | None:
         if output.shape[0] != output.batch:
             raise LayoutError(f'it is {list(output.shape)}, not of {output.batch} clips')
         return lambda x: x.permute(0, 1, 4, 2, 3)
+    if len(output.shape) == 3 and 'patch_embed' in output.path:
+        patch = output.backbone.patch_embed.patch_size
+        padded = (-(-pixels // side) for pixels, side in zip(output.clip, patch, strict=True))
+        return _tokens(output, tuple(padded))
     if len(output.shape) == 3:
         raise LayoutError('its tokens are those of shifted windows; name the block or a norm of it')
     return None
@@ -205,17 +233,11 @@ def _uniformer(output: LayerOutput) -> Layout | None:
 
 
 def _uniformer_v2(output: LayerOutput) -> Layout | None:
-    """Tokens [1 + h w, B t], channels last."""
+    """Tokens [B t, 1 + h w] before the transformer, [1 + h w, B t] in it."""
     if len(output.shape) != 3:
         return None
     size = convolved(output.clip, output.backbone.conv1)
-    tokens = (output.batch * size[0], 1 + prod(size[1:]))
-    if output.shape[:2] == tokens:  # before the blocks
-        return _frame_tokens(output, size)
-    if output.shape[:2] != tokens[::-1]:
-        raise LayoutError(f'it is {list(output.shape)}, not tokens of {size} frames, rows, columns')
-    layout = _frame_tokens(output, size)
-    return lambda x: layout(x.transpose(0, 1))
+    return _frame_tokens(output, size, batch_first='transformer' not in output.path)
 
 
 # By the class name of the backbone. None from a family means: as a convolutional layer.

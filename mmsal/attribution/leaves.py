@@ -15,7 +15,9 @@ Leaves = dict[tuple, list[Tensor]]
 def cut_off(layers: dict[str, nn.Module]) -> Iterator[tuple[Leaves, dict[str, str]]]:
     """Within the block, what these layers give is detached from what they got.
 
-    A gradient can then be asked for at the layers' outputs, and nothing below is recorded.
+    A gradient can then be asked for at the layers' outputs, and nothing below is recorded. Of
+    several layers, one above another stays joined to it, so that the gradient at the lower one
+    is whole.
 
     Args:
         layers (dict[str, nn.Module]): By name.
@@ -29,7 +31,9 @@ def cut_off(layers: dict[str, nn.Module]) -> Iterator[tuple[Leaves, dict[str, st
 
     def cut(name: str, module: nn.Module, inputs: Any, output: Any) -> Any:
         outputs[name] = _describe(output)
-        return _with_leaves(output, lambda place: leaves.setdefault((name, *place), []))
+        return _with_leaves(
+            output, lambda place: leaves.setdefault((name, *place), []), len(layers) > 1
+        )
 
     with ExitStack() as hooks:
         for name, layer in layers.items():
@@ -38,17 +42,19 @@ def cut_off(layers: dict[str, nn.Module]) -> Iterator[tuple[Leaves, dict[str, st
         yield leaves, outputs
 
 
-def _with_leaves(output: Any, leaves_of: Callable, place: tuple = ()) -> Any:
+def _with_leaves(output: Any, leaves_of: Callable, join: bool, place: tuple = ()) -> Any:
     """A layer's output in which every map or sequence is a leaf; the rest stays as it is.
 
-    ``leaves_of(place)`` is the list that takes the leaf at this place of a nested output.
+    ``leaves_of(place)`` is the list that takes the leaf at this place of a nested output. With
+    ``join``, what hangs on other leaves already is not cut off from them.
     """
     if isinstance(output, Tensor) and output.dim() > 2 and output.is_floating_point():
-        leaf = output.detach().requires_grad_(True)
+        joined = join and output.requires_grad
+        leaf = output if joined else output.detach().requires_grad_(True)
         leaves_of(place).append(leaf)
         return leaf.clone()  # a ReLU in place above must not overwrite the leaf
     if type(output) in (tuple, list):
-        parts = (_with_leaves(part, leaves_of, (*place, i)) for i, part in enumerate(output))
+        parts = (_with_leaves(part, leaves_of, join, (*place, i)) for i, part in enumerate(output))
         return type(output)(parts)
     return output
 

@@ -23,7 +23,8 @@ class LayerPreview:
     Attributes:
         name: For ``target_layer_name``.
         kind: Class of the module.
-        output: Shape of its output for one sample (of several in a nested output, the first).
+        output: Shape of its output for one sample, or for as many views as are taken at once (of
+            several in a nested output, the first).
         grid: (frames, rows, columns) of each clip.
         default: Whether it is explained when no layer is named.
     """
@@ -55,10 +56,11 @@ def preview_layers(model: nn.Module, data: dict) -> list[LayerPreview]:
     clip = (shape.frames, *shape.size)
     defaults = [split_name(name) for name in default_layer_names(model)]
     found = []
+    views = min(shape.views, _views_at_a_time(model) or shape.views)
     for name, (kind, shapes) in outputs.items():
         path = split_name(name)
         for one in shapes:
-            described = LayerOutput(model.backbone, path, one, shape.samples * shape.views, clip)
+            described = LayerOutput(model.backbone, path, one, shape.samples * views, clip)
             try:
                 grid = layout_shape(find_layout(described), one)
             except LayoutError:
@@ -67,6 +69,11 @@ def preview_layers(model: nn.Module, data: dict) -> list[LayerPreview]:
             found.append(LayerPreview('/'.join(path), kind, one, (grid[1], *grid[3:]), chosen))
             break
     return found
+
+
+def _views_at_a_time(model: nn.Module) -> int | None:
+    """How many views (or frames, of a 2-D recognizer) the network takes at once."""
+    return (getattr(model, 'test_cfg', None) or {}).get('max_testing_views')
 
 
 def _is_worth_naming(name: str) -> bool:

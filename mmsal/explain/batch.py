@@ -1,5 +1,6 @@
 """Explaining a list of videos: one model, a manifest, and a second run goes on where it stopped."""
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,7 +12,7 @@ from mmsal.attribution import Explainer, TargetLayerError
 from mmsal.explain.decoding import Decoded, decode_videos, one_line
 from mmsal.explain.jobs import Job
 from mmsal.explain.manifest import Manifest, ManifestRow
-from mmsal.explain.one_video import Explanation, Question, explain_prepared
+from mmsal.explain.one_video import Explanation, Question, check_fit, explain_prepared
 from mmsal.explain.prepare import Sampling, open_pipeline
 from mmsal.explain.ranks import Ranks
 from mmsal.heatmaps import write_heatmaps
@@ -103,6 +104,7 @@ def explain_jobs(
             video.
         OSError: The folder cannot be written.
     """
+    check_fit(question, sampling)
     pipeline = open_pipeline(model.cfg, sampling)
     with question.open(model):
         pass
@@ -113,8 +115,9 @@ def explain_jobs(
         **asdict(question),
         **{key: value or None for key, value in asdict(sampling).items() if key != 'keep_frames'},
     }
+    ranges = {str(job.video): job.frame_ranges for job in jobs}
     # As JSON gives them back, to be compared: lists, not tuples.
-    ranges = {str(job.video): job.frame_ranges and [*map(list, job.frame_ranges)] for job in jobs}
+    settings, ranges = json.loads(json.dumps([settings, ranges]))
 
     def begin() -> None:
         output.folder.mkdir(parents=True, exist_ok=True)
@@ -159,7 +162,7 @@ def _grouped(decoded: Iterator[Decoded], batch_size: int) -> Iterator[list[Decod
     for one in decoded:
         group.append(one)
         clips += len(one.video.clips) if one.video is not None else 0
-        if clips >= batch_size:
+        if clips >= batch_size or not clips:  # one that cannot be read waits for nobody
             yield group
             group, clips = [], 0
     if group:

@@ -1,6 +1,8 @@
 """Decoding the videos of a list, in worker processes ahead of the network."""
 
+import os
 import pickle
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -61,6 +63,8 @@ class _Videos(Dataset):
             )
         except (ValueError, OSError) as fault:  # this video's: the others go on
             error = one_line(fault)
+        except (AssertionError, RuntimeError, cv2.error) as fault:  # of a transform
+            error = f'{type(fault).__name__}: {one_line(fault)}'
         return Decoded(job, video, error, time.perf_counter() - started)
 
 
@@ -91,7 +95,7 @@ def decode_videos(
         num_workers=min(workers, len(jobs)),
         collate_fn=_as_it_is,
         prefetch_factor=1,
-        worker_init_fn=_one_thread,
+        worker_init_fn=_start_worker,
     )
     for packed in loader:
         yield pickle.loads(packed)
@@ -101,10 +105,21 @@ def _as_it_is(item: bytes) -> bytes:
     return item
 
 
-def _one_thread(worker: int) -> None:
-    """The network has the other cores."""
+def _start_worker(worker: int) -> None:
+    """The network has the other cores; and a worker ends with the process it works for.
+
+    Where that one is killed, a worker's exit would wait for ever for somebody to take its last
+    video.
+    """
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
 
 
 def one_line(error: Exception) -> str:

@@ -3,10 +3,11 @@
 import csv
 import io
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+
+from mmsal.heatmaps.atomic import atomic_files
 
 
 @dataclass
@@ -57,13 +58,17 @@ class Manifest:
 
     def __init__(self, folder: Path, overwrite: bool = False) -> None:
         self.path = folder / 'manifest.csv'
+        self.overwrite = overwrite
         self.rows: dict[str, ManifestRow] = {}
         for path in (self.path, *self._parts()):
-            try:
-                self.rows.update(_read_rows(path))
-            except ValueError:
-                if not overwrite:
-                    raise
+            self._take(path)
+
+    def _take(self, path: Path) -> None:
+        try:
+            self.rows.update(_read_rows(path))
+        except ValueError:
+            if not self.overwrite:
+                raise
 
     def _parts(self) -> list[Path]:
         return sorted(self.path.parent.glob('.manifest.part*.csv'))
@@ -72,7 +77,7 @@ class Manifest:
         """Write the rows of all parts into the manifest itself, and remove the parts."""
         parts = self._parts()
         for path in parts:
-            self.rows.update(_read_rows(path))
+            self._take(path)
         if parts:
             _write_rows(self.path, self.rows.values())
             for path in parts:
@@ -98,7 +103,7 @@ class Manifest:
             self.rows = {v: row for v, row in self.rows.items() if v not in again}
             _write_rows(self.path, self.rows.values())
         noted = self.path.with_name('settings.json')
-        before = json.loads(noted.read_text(encoding='utf-8')) if noted.is_file() else {}
+        before = _read_settings(noted, overwrite)
         known = before.pop('frame_ranges', {})
         done = [row.video for row in self.rows.values() if row.status == 'done']
         if done:  # else no maps are there that could be mistaken
@@ -155,11 +160,14 @@ def _read_rows(path: Path) -> dict[str, ManifestRow]:
     if not path.is_file():
         return {}
     names = [field.name for field in fields(ManifestRow)]
-    with path.open(newline='', encoding='utf-8') as file:
-        reader = csv.DictReader(file)
-        if reader.fieldnames != names:
-            raise ValueError(f'{path} is no manifest: expected columns {names}')
-        return {row['video']: ManifestRow(**row) for row in reader}
+    try:
+        with path.open(newline='', encoding='utf-8') as file:
+            reader = csv.DictReader(file, strict=True)
+            if reader.fieldnames != names:
+                raise ValueError(f'expected columns {names}')
+            return {row['video']: ManifestRow(**row) for row in reader}
+    except (ValueError, TypeError, csv.Error) as error:
+        raise ValueError(f'{path} is no manifest: {error}') from error
 
 
 def _write_rows(path: Path, rows: Iterable[ManifestRow]) -> None:
@@ -170,10 +178,23 @@ def _write_rows(path: Path, rows: Iterable[ManifestRow]) -> None:
     _write(path, text.getvalue())
 
 
+def _read_settings(path: Path, overwrite: bool) -> dict:
+    if not path.is_file():
+        return {}
+    try:
+        settings = json.loads(path.read_text(encoding='utf-8'))
+        if isinstance(settings, dict):
+            return settings
+    except ValueError:
+        pass
+    if overwrite:
+        return {}
+    raise ValueError(f'{path} is damaged: name another folder, or pass --overwrite')
+
+
 def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f'.{path.name}.{os.getpid()}')
-    partial.write_text(text, encoding='utf-8', newline='')
-    partial.replace(path)
+    with atomic_files(path) as (partial,):
+        partial.write_text(text, encoding='utf-8', newline='')
 
 
 def _naming_videos(frame_ranges: dict) -> dict:

@@ -69,6 +69,16 @@ class Question:
         return open_explainer(model, self.method, self.target_layer_name, **self.method_options)
 
 
+def check_fit(question: Question, sampling: Sampling) -> None:
+    """Refuse a question that cannot be answered with such a sampling.
+
+    Raises:
+        ValueError: Pictures of frames that the network never got.
+    """
+    if sampling.dense and sampling.keep_frames and question.space == 'input':
+        raise ValueError('the network has no picture of the frames between: use the source space')
+
+
 def predict_video(
     model: nn.Module,
     video: str | Path,
@@ -125,8 +135,7 @@ def explain_video(
     """
     question = Question(method, target_layer_name, dict(method_options or {}), target, space)
     chosen = Sampling(**sampling)
-    if chosen.dense and chosen.keep_frames and space == 'input':
-        raise ValueError('the network has no picture of the frames between: use the source space')
+    check_fit(question, chosen)
     with question.open(model) as explainer:
         pipeline = open_pipeline(model.cfg, chosen)
         prepared = prepare_video(pipeline, video, chosen, frame_ranges, space == 'source')

@@ -102,9 +102,11 @@ class ClipPipeline:
         sampler = next((step for step in self.steps if _samples_clips(step)), None)
         if sampler is None or sampler.clip_len < 2:
             return None
-        if sampler.target_fps and fps:
-            ratio = fps / sampler.target_fps
-            return max(1, round(sampler.clip_len * sampler.frame_interval * ratio))
+        if sampler.target_fps:
+            # Only DecordInit tells the sampler a rate; without one it converts nothing.
+            told = fps if any(type(step).__name__ == 'DecordInit' for step in self.steps) else None
+            ratio = told / sampler.target_fps if told else 1.0
+            return max(1, int(sampler.clip_len * sampler.frame_interval * ratio))
         return (sampler.clip_len - 1) * sampler.frame_interval + 1
 
     def prepare(self, info: VideoInfo, frame_range: tuple[int, int] | None = None) -> PreparedClip:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import Config
 
+from mmsal.datasets.clip_range import fit_range
 from mmsal.datasets.video import VideoInfo
 from mmsal.explain.merge import frames_between
 from mmsal.explain.pipeline import ClipPipeline, PreparedClip
@@ -92,7 +93,8 @@ def prepare_video(
     windows = ranges
     if sampling.stride is not None:
         length = sampling.window or pipeline.clip_span(info.fps)
-        bounds = [(0, info.frames) if one is None else one for one in ranges]
+        name = str(info.path)
+        bounds = [fit_range(one or (0, info.frames), info.frames, name) for one in ranges]
         windows = [one for within in bounds for one in lay_out(within, length, sampling.stride)]
     clips = [pipeline.prepare(info, window) for window in windows]
     sampled = np.unique(np.concatenate([clip.frame_indices for clip in clips]))

@@ -32,12 +32,22 @@ class Ranks:
         """Every item is in the share of one process, whatever the others have done so far."""
         return list(items[self.rank :: self.world])
 
+    def meet(self) -> None:
+        """Form a group with the others, once there is something to tell each other.
+
+        By torch's gloo backend; so no GPU is needed for it.
+        """
+        if self.world > 1 and not distributed.is_initialized():
+            # One process may be done days before another.
+            distributed.init_process_group('gloo', timeout=timedelta(days=30))
+
     def first(self, work: Callable[[], None]) -> None:
         """The first process does it while the others wait; what it refuses, all refuse.
 
         Raises:
             ValueError, OSError: What the work raised, of the same kind in every process.
         """
+        self.meet()
         error = None
         if self.rank == 0:
             try:
@@ -59,20 +69,19 @@ class Ranks:
 
     def wait(self) -> None:
         """Until all processes have come here."""
+        self.meet()
         if self.world > 1:
             distributed.barrier()
 
     def leave(self) -> None:
         """End the group; a process that just leaves can be aborted in the middle of it."""
-        if self.world > 1:
+        if self.world > 1 and distributed.is_initialized():
             distributed.barrier()
             distributed.destroy_process_group()
 
 
 def join_ranks(launcher: str = 'none') -> Ranks:
-    """Join the processes that a launcher has started.
-
-    They only tell each other who is ready, by torch's gloo backend; so no GPU is needed for it.
+    """This process among those that a launcher has started; they meet when they first have to.
 
     Args:
         launcher (str): ``none``, ``pytorch`` (torchrun) or ``slurm`` (srun).
@@ -87,15 +96,11 @@ def join_ranks(launcher: str = 'none') -> Ranks:
     if launcher == 'slurm':
         _name_slurm_ranks()
     try:
-        ranks = Ranks(*(int(os.environ[name]) for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK')))
+        return Ranks(*(int(os.environ[name]) for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK')))
     except KeyError as missing:
         raise ValueError(
             f'launcher {launcher} has not started this process: {missing} is not set'
         ) from missing
-    if ranks.world > 1:
-        # One process may be done days before another.
-        distributed.init_process_group('gloo', timeout=timedelta(days=30))
-    return ranks
 
 
 def _name_slurm_ranks() -> None:
@@ -104,8 +109,10 @@ def _name_slurm_ranks() -> None:
     os.environ.update({ours: os.environ[its] for ours, its in names.items() if its in os.environ})
     os.environ.setdefault('MASTER_PORT', '29500')
     if 'MASTER_ADDR' not in os.environ and 'SLURM_NODELIST' in os.environ:
-        hosts = subprocess.run(
-            ['scontrol', 'show', 'hostnames', os.environ['SLURM_NODELIST']],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        os.environ['MASTER_ADDR'] = hosts.stdout.split()[0]
+        command = ['scontrol', 'show', 'hostnames', os.environ['SLURM_NODELIST']]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+        hosts = answer.stdout.split()
+        if answer.returncode or not hosts:
+            fault = ' '.join(answer.stderr.split()) or 'it names no host'
+            raise ValueError(f'{" ".join(command)} failed: {fault}; set MASTER_ADDR')
+        os.environ['MASTER_ADDR'] = hosts[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,8 @@ def atomic_files(*targets: Path) -> Iterator[list[Path]]:
 
     The files are moved in the order given, so the last one is the one that says "complete": the
     others are already there when it appears. When the body or a move fails, all targets hold what
-    they held before, and no temporary file is left.
+    they held before, and no temporary file is left. What a process that was killed has left of the
+    same targets is removed.
 
     Args:
         targets: Files of one directory that belong together. All but the last are small: their
@@ -24,6 +26,8 @@ def atomic_files(*targets: Path) -> Iterator[list[Path]]:
         Paths to write to, one per target, in the same directory as the target.
     """
     temporary = [target.with_name(f'.{target.name}.tmp-{os.getpid()}') for target in targets]
+    for target in targets:
+        _sweep(target)
     earlier: list[tuple[Path, bytes | None]] = []
     try:
         yield temporary
@@ -40,3 +44,21 @@ def atomic_files(*targets: Path) -> Iterator[list[Path]]:
     finally:
         for path in temporary:
             path.unlink(missing_ok=True)
+
+
+def _sweep(target: Path) -> None:
+    beginning = f'.{target.name}.tmp-'
+    for path in target.parent.glob(f'{glob.escape(beginning)}*'):
+        number = path.name[len(beginning) :]
+        if number.isdigit() and not _is_running(int(number)):
+            path.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True

@@ -1,11 +1,12 @@
 """Writing video that browsers play, and animated GIF."""
 
-import os
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+
+from mmsal.heatmaps.atomic import atomic_files
 
 SUFFIXES = ('.mp4', '.gif')
 
@@ -30,14 +31,10 @@ def write_video(frames: Iterable[np.ndarray], path: str | Path, fps: float) -> N
     if fps <= 0:
         raise ValueError(f'expected a positive frame rate, got {fps}')
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.stem}.{os.getpid()}{path.suffix}')
-    try:
+    with atomic_files(path) as (partial,):
         write = _write_gif if path.suffix.lower() == '.gif' else _write_mp4
         if not write(frames, partial, fps):
             raise ValueError(f'there are no frames to write to {path}')
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _write_mp4(frames: Iterable[np.ndarray], path: Path, fps: float) -> int:
@@ -45,7 +42,7 @@ def _write_mp4(frames: Iterable[np.ndarray], path: Path, fps: float) -> int:
 
     count, stream = 0, None
     # faststart: a browser begins to play before it has the whole file.
-    with av.open(str(path), 'w', options={'movflags': 'faststart'}) as container:
+    with av.open(str(path), 'w', format='mp4', options={'movflags': 'faststart'}) as container:
         for frame in frames:
             # yuv420p halves the colour planes, so both sides must be even.
             even = np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), 'edge')
@@ -69,5 +66,7 @@ def _write_gif(frames: Iterable[np.ndarray], path: Path, fps: float) -> int:
     if images:
         # GIF counts in hundredths of a second, and browsers slow down anything below two.
         duration = max(round(100 / fps), 2) * 10
-        images[0].save(path, save_all=True, append_images=images[1:], duration=duration, loop=0)
+        images[0].save(
+            path, format='GIF', save_all=True, append_images=images[1:], duration=duration, loop=0
+        )
     return len(images)

@@ -108,7 +108,9 @@ def main() -> int:
         raise ValueError('--frames is for one video: write the ranges into the list')
     if args.launcher != 'none' and not is_list:
         raise ValueError('--launcher is for a list of videos')
-    workers = min(2, len(os.sched_getaffinity(0)) - 1) if args.workers is None else args.workers
+    workers = args.workers
+    if workers is None:
+        workers = min(2, (os.cpu_count() or 1) - 1)
     cfg_options = parse_options(args.cfg_options)
     ranks = join_ranks(args.launcher)
     effort = Effort(args.batch_size, workers, ranks)
