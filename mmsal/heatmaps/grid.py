@@ -57,7 +57,10 @@ def parse_grid(text: bytes) -> np.ndarray | None:
     lowest[-1] = _NEWLINE
     # The first digit is 0 or 1, or nine decimals would not fit in 32 bits.
     spread = np.tile(np.array([1, 0] + [9] * decimals + [0], np.uint8), width)
-    grid = np.frombuffer(text, np.uint8).reshape(-1, length) - lowest
+    grid = np.frombuffer(text, np.uint8).reshape(-1, length)
+    if ((grid[0] - lowest) > spread).any():
+        return None  # what another tool wrote mostly shows it in the first row
+    grid = grid - lowest
     # Bytes below the lowest wrap round to large ones. A newline after every W-th number and
     # nowhere else also means that each row has exactly W numbers.
     if (grid > spread).any():

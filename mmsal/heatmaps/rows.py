@@ -14,7 +14,7 @@ _TO_SPACES = bytes.maketrans(_SEPARATORS, b' ' * len(_SEPARATORS))
 # Whatever else a float parser knows (nan, inf, 1_000, other scripts' digits) needs more than these.
 _NUMBER_BYTES = b'0123456789+-.eE '
 
-_NUMBER = re.compile(rb'[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?')
+NUMBER = re.compile(rb'[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?')
 _NOT_FINITE = re.compile(rb'[+-]?(nan|inf|infinity)', re.IGNORECASE)
 
 
@@ -23,9 +23,14 @@ def is_blank(line: bytes) -> bool:
     return not line.strip(b' ' + _SEPARATORS)
 
 
+def to_spaces(text: bytes) -> bytes:
+    """Replace all other separators in rows by spaces."""
+    return text.translate(_TO_SPACES)
+
+
 def split_numbers(row: bytes) -> list[bytes]:
     """Split a row into its numbers, as text."""
-    return row.translate(_TO_SPACES).split()
+    return to_spaces(row).split()
 
 
 def parse_row(path: Path, line: int, row: bytes) -> np.ndarray:
@@ -44,8 +49,8 @@ def parse_row(path: Path, line: int, row: bytes) -> np.ndarray:
             line is not exactly one row.
     """
     tokens = split_numbers(row)
-    _check_layout(path, line, row, len(tokens))
-    if row.translate(_TO_SPACES).translate(None, _NUMBER_BYTES):
+    check_layout(path, line, row, len(tokens))
+    if to_spaces(row).translate(None, _NUMBER_BYTES):
         raise _token_fault(path, line, row)
     try:
         values = np.array(tokens, dtype=np.float64)
@@ -59,7 +64,7 @@ def parse_row(path: Path, line: int, row: bytes) -> np.ndarray:
     return values
 
 
-def _check_layout(path: Path, line: int, row: bytes, count: int) -> None:
+def check_layout(path: Path, line: int, row: bytes, count: int) -> None:
     """Refuse lines whose brackets or commas say that they are not one complete row."""
     if len(row.translate(None, b'[](),')) == len(row):
         return
@@ -82,10 +87,10 @@ def _check_layout(path: Path, line: int, row: bytes, count: int) -> None:
 
 def _token_fault(path: Path, line: int, row: bytes) -> HeatmapFormatError:
     # Split at spaces only, so that an odd white space character stays in the token it spoils.
-    for token in row.translate(_TO_SPACES).split(b' '):
+    for token in to_spaces(row).split(b' '):
         if _NOT_FINITE.fullmatch(token):
             return HeatmapFormatError(path, f'NaN or infinity: {quote(token)}', line)
-        if token and not _NUMBER.fullmatch(token):
+        if token and not NUMBER.fullmatch(token):
             return HeatmapFormatError(path, f'not a number: {quote(token)}', line)
     return HeatmapFormatError(path, f'not a row of numbers: {quote(row)}', line)
 

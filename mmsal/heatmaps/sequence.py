@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .meta import plain_meta
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(eq=False, repr=False)
@@ -60,6 +63,47 @@ class HeatmapSequence:
         """
         total = self.values.sum(axis=0, dtype=np.float64)
         return (total / len(self.values)).astype(np.float32)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Spread the maps out as a tidy table, one row per frame and pixel.
+
+        Frames stand in the order of `values`, the pixels of a frame row by row from the top and
+        in each row from the left. Pixels that were not seen have rows, too: leave them out with
+        `table[table['seen']]`.
+
+        Returns:
+            T * H * W rows of 37 bytes, numbered from 0, with the columns
+
+            - `frame`: int64, zero-based index of the frame in the source video.
+            - `time_s`: float64, seconds from the first frame of the source video, as in
+              `meta['timestamps']`; NaN in all rows where that is no list of T numbers.
+            - `x_px`, `y_px`: int64, column and row of the pixel in the map, zero-based from the
+              top-left pixel.
+            - `value`: float32, as in `values`.
+            - `seen`: bool, False for pixels that no view of the model saw.
+        """
+        import pandas as pd  # here, because reading and writing maps need only NumPy
+
+        frames, height, width = self.values.shape
+        pixels = height * width
+        seen = np.ones((height, width), bool) if self.seen is None else self.seen
+        return pd.DataFrame(
+            {
+                'frame': np.repeat(self.frame_indices, pixels),
+                'time_s': np.repeat(self._timestamps(), pixels),
+                'x_px': np.tile(np.arange(width, dtype=np.int64), frames * height),
+                'y_px': np.tile(np.repeat(np.arange(height, dtype=np.int64), width), frames),
+                'value': self.values.reshape(-1),
+                'seen': np.tile(seen.reshape(-1), frames),
+            }
+        )
+
+    def _timestamps(self) -> np.ndarray:
+        times = self.meta.get('timestamps')
+        known = isinstance(times, list) and len(times) == len(self)
+        if known and all(type(time) in (int, float) for time in times):
+            return np.array(times, dtype=np.float64)
+        return np.full(len(self), np.nan)
 
 
 def _checked_values(values: Any) -> np.ndarray:

@@ -17,12 +17,14 @@ import numpy as np
 
 from .errors import HeatmapFormatError
 from .grid import MAX_DECIMALS, format_grid, parse_grid
-from .rows import is_blank, parse_row, quote, split_numbers
+from .numbers import parse_numbers
+from .rows import check_layout, is_blank, parse_row, quote, split_numbers, to_spaces
 from .sequence import HeatmapSequence
 
 _GZIP_MAGIC = b'\x1f\x8b'
 _UTF8_MARK = b'\xef\xbb\xbf'
 _BUFFER_SIZE = 1 << 18  # bytes; the usual 8 KiB hold four rows of 224 numbers
+_FIRST_OF_ROW = frozenset(bytes([code]) for code in b'0123456789.+-[')
 _HEADER = re.compile(rb'\s*Frame\s+(\d+)\s*-\s*Heatmap values:?\s*', re.IGNORECASE)
 
 
@@ -80,18 +82,26 @@ def read_text(path: Path) -> tuple[np.ndarray, np.ndarray]:
         HeatmapFormatError: If the file departs from the format; names the line where there is one.
     """
     indices = []
-    shape = None
-    data = bytearray()  # grows in place, so the maps are never held twice
+    values = None
     with _open_lines(path) as lines:
         for block in _split_blocks(path, lines):
-            frame = _parse_block(path, block, shape)
-            shape = frame.shape
+            frame = _parse_block(path, block, None if values is None else values.shape[1:])
+            if values is None:
+                values = np.empty((4, *frame.shape), np.float32)
+            elif len(values) == len(indices):
+                values = _double(values)
+            values[len(indices)] = frame
             indices.append(block.index)
-            data += frame.tobytes()
-    if shape is None:
+    if values is None:
         raise HeatmapFormatError(path, "no frame: expected a line 'Frame N - Heatmap values:'")
-    values = np.frombuffer(data, np.float32).reshape(-1, *shape)
+    values.resize((len(indices), *values.shape[1:]), refcheck=False)
     return values, np.array(indices, dtype=np.int64)
+
+
+def _double(values: np.ndarray) -> np.ndarray:
+    larger = np.empty((2 * len(values), *values.shape[1:]), np.float32)
+    larger[: len(values)] = values  # the other half takes no memory until it is set
+    return larger
 
 
 @contextmanager
@@ -131,7 +141,7 @@ def _split_blocks(path: Path, lines: Iterable[bytes]) -> Iterator[_Block]:
     known = set()
     for number, raw in enumerate(lines, 1):
         line = raw if number > 1 else raw.removeprefix(_UTF8_MARK)
-        if line.lstrip()[:5].lower() == b'frame':
+        if line[:1] not in _FIRST_OF_ROW and line.lstrip()[:5].lower() == b'frame':
             if block is not None:
                 yield block
             block = _Block(_parse_header(path, number, line), number)
@@ -181,19 +191,44 @@ def _clean_line(path: Path, number: int, raw: bytes) -> bytes:
 
 def _parse_block(path: Path, block: _Block, shape: tuple[int, int] | None) -> np.ndarray:
     """Read one frame and hold its size against `shape`, the size of the frames before it."""
-    frame = parse_grid(b''.join(block.raw))
-    if frame is not None and frame.shape == shape:
+    raw = b''.join(block.raw)
+    frame = parse_grid(raw)
+    if frame is None:
+        frame = _parse_lines(raw)
+    complete = raw.endswith(b'\n') or not block.is_last
+    if frame is not None and complete and shape in (None, frame.shape):
         return frame
     rows = _clean_rows(path, block)
-    frame = parse_grid(b''.join(text + b'\n' for text in rows.texts))
-    if frame is not None:
-        _check_size(path, block, rows, [frame.shape[1]] * len(frame), shape)
-        return frame
-    parsed = [parse_row(path, *item) for item in zip(rows.lines, rows.texts, strict=True)]
-    _check_size(path, block, rows, [len(row) for row in parsed], shape)
+    frames = _parse_rows(path, rows)
+    _check_size(path, block, rows, [len(row) for row in frames], shape)
     if block.is_last:
         _check_last_number(path, block, rows)
-    return np.stack(parsed)
+    return np.stack(frames)
+
+
+def _parse_lines(raw: bytes) -> np.ndarray | None:
+    """Read lines that need no cleaning and hold one complete frame, or return None."""
+    parsed = parse_numbers(raw)
+    if parsed is None:
+        return None
+    values, counts = parsed
+    widths = counts[counts > 0]  # the others are blank
+    return values.reshape(len(widths), -1) if (widths == widths[0]).all() else None
+
+
+def _parse_rows(path: Path, rows: _Rows) -> list[np.ndarray]:
+    """Read each row; what is wrong inside one is an error, their sizes are not looked at."""
+    text = b''.join(row + b'\n' for row in rows.texts)
+    frame = parse_grid(text)
+    if frame is not None:
+        return list(frame)
+    parsed = parse_numbers(to_spaces(text))
+    if parsed is None:
+        return [parse_row(path, *item) for item in zip(rows.lines, rows.texts, strict=True)]
+    values, counts = parsed
+    for item in zip(rows.lines, rows.texts, counts.tolist(), strict=True):
+        check_layout(path, *item)
+    return np.split(values, np.cumsum(counts)[:-1])
 
 
 def _clean_rows(path: Path, block: _Block) -> _Rows:
@@ -248,8 +283,12 @@ def _check_last_number(path: Path, block: _Block, rows: _Rows) -> None:
     ends_in_row = rows.lines[-1] == block.line + len(block.raw)
     if not ends_in_row or block.raw[-1].endswith(b'\n'):
         return
-    *others, last = [token for text in rows.texts for token in split_numbers(text)]
+    *others, last = split_numbers(rows.texts[-1])
     lengths = {len(token) for token in others}
+    for text in rows.texts[:-1]:
+        if len(lengths) > 1:
+            return  # seen soon in what other tools wrote
+        lengths.update(map(len, split_numbers(text)))
     if len(lengths) == 1 and max(5, len(last)) < lengths.pop():
         raise HeatmapFormatError(
             path,
