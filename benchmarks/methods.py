@@ -23,7 +23,6 @@ from measuring import in_turn
 
 TSN = 'mmaction::recognition/tsn/tsn_imagenet-pretrained-r50_8xb32-1x1x8-100e_kinetics400-rgb.py'
 LAYER = 'backbone/layer4'
-TARGET = 7
 THEIR_CAMS = {
     'gradcam': 'GradCAM',
     'gradcam++': 'GradCAMPlusPlus',
@@ -32,8 +31,8 @@ THEIR_CAMS = {
     'eigencam': 'EigenCAM',
 }
 OPTIONS = {
-    'integrated_gradients': dict(steps=8),
-    'smoothgrad': dict(samples=4),
+    'integrated_gradients': dict(steps=4),
+    'smoothgrad': dict(samples=2),
     'occlusion': dict(window=(8, 112, 112), stride=(8, 112, 112)),
 }
 
@@ -97,7 +96,7 @@ def by_frame(maps):
     return ((flat - low) / (high - low + 1e-20)).view_as(maps)
 
 
-def cam_calls(model, method: str, data: dict) -> tuple[dict, object]:
+def cam_calls(model, method: str, data: dict, target: int) -> dict:
     """Ours, and pytorch-grad-cam's where it is installed."""
     import torch
 
@@ -105,7 +104,7 @@ def cam_calls(model, method: str, data: dict) -> tuple[dict, object]:
     from mmsal.attribution.layers import find_layer
 
     ours = GradCAM(model, LAYER, method=method)
-    calls = {'mmsal': lambda: by_frame(ours.localize(data, TARGET)[0].raw[0])}
+    calls = {'mmsal': lambda: by_frame(ours.localize(data, target)[0].raw[0])}
     try:
         stand_in_for_torchvision()
         import pytorch_grad_cam
@@ -115,12 +114,12 @@ def cam_calls(model, method: str, data: dict) -> tuple[dict, object]:
     theirs = scores_of(copy.deepcopy(model))
     cam = getattr(pytorch_grad_cam, THEIR_CAMS[method])(theirs, [find_layer(theirs.model, LAYER)])
     pictures = theirs.model.data_preprocessor(data)['inputs'][0]
-    targets = [ClassifierOutputTarget(TARGET)]
+    targets = [ClassifierOutputTarget(target)]
     calls['pytorch-grad-cam'] = lambda: torch.from_numpy(cam(pictures, targets))
     return calls
 
 
-def captum_calls(model, method: str, data: dict) -> dict:
+def captum_calls(model, method: str, data: dict, target: int) -> dict:
     """Ours, and captum used directly."""
     import captum.attr
     import torch
@@ -136,14 +135,14 @@ def captum_calls(model, method: str, data: dict) -> dict:
 
     direct = {
         'input_gradient': lambda: captum.attr.Saliency(forward)
-        .attribute(pictures[None], TARGET)[0].sum(dim=1),
+        .attribute(pictures[None], target)[0].sum(dim=1),
         'integrated_gradients': lambda: captum.attr.IntegratedGradients(forward)
-        .attribute(pictures[None], 0, TARGET, n_steps=8, internal_batch_size=1)[0]
+        .attribute(pictures[None], 0, target, n_steps=4, internal_batch_size=1)[0]
         .sum(dim=1).relu(),
         'occlusion': lambda: captum.attr.Occlusion(forward)
-        .attribute(pictures[None], (8, 3, 112, 112), (8, 3, 112, 112), 0, TARGET)[0][:, 0].relu(),
+        .attribute(pictures[None], (8, 3, 112, 112), (8, 3, 112, 112), 0, target)[0][:, 0].relu(),
     }  # fmt: skip
-    calls = {'mmsal': lambda: ours.localize(data, TARGET)[0].raw[0]}
+    calls = {'mmsal': lambda: ours.localize(data, target)[0].raw[0]}
     if method in direct:
         calls['captum'] = lambda: direct[method]().detach()
     return calls
@@ -165,7 +164,8 @@ def table(title: str, found: dict[str, dict]) -> list[str]:
         others = [name for name in measured if name not in ('forward', 'mmsal')]
         for name in others:
             theirs = measured[name]
-            scale = float(ours.result.abs().max())
+            scale = float(theirs.result.abs().max())
+            assert scale > 0, f'{method}: a map of nothing proves nothing'
             apart = float((ours.result.cpu() - theirs.result.cpu()).abs().max()) / scale
             cells += [f'{name} {theirs.median:.3f} s', f'{ours.ratio(theirs):.2f}']
             cells += [f'{memory}, {theirs.memory:.0f} MiB', f'{apart:.1e} of the largest value']
@@ -184,11 +184,12 @@ def measure(config: str, changes: dict, shape: tuple, calls_of, methods, args) -
 
     def forward():
         with torch.no_grad():
-            return model.test_step(data)
+            return model.test_step(data)[0].pred_score.argmax().item()
 
+    target = forward()
     return {
         method: in_turn(
-            {'forward': forward, **calls_of(model, method, data)}, args.rounds, args.device
+            {'forward': forward, **calls_of(model, method, data, target)}, args.rounds, args.device
         )
         for method in methods
     }
