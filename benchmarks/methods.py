@@ -213,18 +213,23 @@ def main() -> None:
         '',
     ]
     clip, video = (8, 3, 224, 224), (1, 3, 8, 224, 224)
-    found = measure(TSN, {}, clip, cam_calls, CAM_METHODS, args)
-    lines += table('TSN-R50, 8 frames of 224x224', found)
-    found = measure(TSN, {}, clip, captum_calls, INPUT_METHODS, args)
-    lines += table(f'TSN-R50, 8 frames of 224x224; options {OPTIONS}', found)
     strides = dict(conv1_stride_t=1, pool1_stride_t=1)
     ours = lambda *chosen: {'mmsal': cam_calls(*chosen)['mmsal']}  # noqa: E731
-    found = measure(I3D, strides, video, ours, CAM_METHODS, args)
-    lines += table('I3D-R50 8x8, 8x224x224', found)
-    text = '\n'.join(lines)
-    print(text)
-    if args.out:
-        Path(args.out).write_text(f'# Attribution methods\n\n`{" ".join(sys.argv)}`\n\n{text}')
+    tables = {
+        'TSN-R50, 8 frames of 224x224': (TSN, {}, clip, cam_calls, CAM_METHODS),
+        'I3D-R50 8x8, 8x224x224': (I3D, strides, video, ours, CAM_METHODS),
+        f'TSN-R50, 8 frames of 224x224; options {OPTIONS}': (
+            TSN, {}, clip, captum_calls, INPUT_METHODS,
+        ),
+    }  # fmt: skip
+    print('\n'.join(lines))
+    for title, case in tables.items():
+        rows = table(title, measure(*case, args))
+        print('\n'.join(rows), flush=True)
+        lines += rows
+        if args.out:  # after each table, for they take minutes
+            text = '\n'.join(lines)
+            Path(args.out).write_text(f'# Attribution methods\n\n`{" ".join(sys.argv)}`\n\n{text}')
 
 
 if __name__ == '__main__':
