@@ -66,6 +66,11 @@ class InputShape:
         return cls(len(inputs), views, frames, (shape[-2], shape[-1]))
 
 
+def views_at_a_time(model: nn.Module) -> int | None:
+    """How many views (or frames, of a 2-D recognizer) the network takes at once; None: all."""
+    return (getattr(model, 'test_cfg', None) or {}).get('max_testing_views')
+
+
 @contextmanager
 def unaveraged_views(model: nn.Module) -> Iterator[None]:
     """Within the block the head keeps the scores of the views apart, and before softmax."""

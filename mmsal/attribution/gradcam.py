@@ -14,6 +14,7 @@ from mmsal.attribution.explainer import (
     Localization,
     choose_targets,
     frozen,
+    views_at_a_time,
 )
 from mmsal.attribution.layers import (
     TargetLayerError,
@@ -116,7 +117,7 @@ class GradCAM(Explainer):
     def _to_input_space(self, leaves: Leaves, gradients: Iterator, shape: InputShape) -> Tensor:
         """Maps [N, V, T, H, W] from what each layer gave for all views of all samples."""
         maps, reasons = {}, {}
-        chunks = (getattr(self.model, 'test_cfg', None) or {}).get('max_testing_views')
+        chunks = views_at_a_time(self.model)
         for (name, *_), uses in leaves.items():
             # Of a module used twice in a row only the last use is reached by the gradient.
             reached = [

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmsal.attribution.explainer import InputShape, frozen
+from mmsal.attribution.explainer import InputShape, frozen, views_at_a_time
 from mmsal.attribution.layers import default_layer_names, split_name
 from mmsal.attribution.layouts import LayerOutput, LayoutError, find_layout, layout_shape
 
@@ -56,7 +56,7 @@ def preview_layers(model: nn.Module, data: dict) -> list[LayerPreview]:
     clip = (shape.frames, *shape.size)
     defaults = [split_name(name) for name in default_layer_names(model)]
     found = []
-    views = min(shape.views, _views_at_a_time(model) or shape.views)
+    views = min(shape.views, views_at_a_time(model) or shape.views)
     for name, (kind, shapes) in outputs.items():
         path = split_name(name)
         for one in shapes:
@@ -69,11 +69,6 @@ def preview_layers(model: nn.Module, data: dict) -> list[LayerPreview]:
             found.append(LayerPreview('/'.join(path), kind, one, (grid[1], *grid[3:]), chosen))
             break
     return found
-
-
-def _views_at_a_time(model: nn.Module) -> int | None:
-    """How many views (or frames, of a 2-D recognizer) the network takes at once."""
-    return (getattr(model, 'test_cfg', None) or {}).get('max_testing_views')
 
 
 def _is_worth_naming(name: str) -> bool:

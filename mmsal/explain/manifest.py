@@ -85,7 +85,7 @@ class Manifest:
 
     def part(self, number: int) -> 'ManifestPart':
         """Where one of several processes writes its rows."""
-        return ManifestPart(self, self.path.with_name(f'.manifest.part{number}.csv'))
+        return ManifestPart(self.path.with_name(f'.manifest.part{number}.csv'))
 
     def begin(self, settings: dict, frame_ranges: dict, overwrite: bool = False) -> None:
         """Note how maps are about to be made, unless others are there that were made otherwise.
@@ -145,8 +145,7 @@ class Manifest:
 class ManifestPart:
     """One process's rows of a :class:`Manifest`."""
 
-    def __init__(self, whole: Manifest, path: Path) -> None:
-        self.whole = whole
+    def __init__(self, path: Path) -> None:
         self.path = path
         self.rows: dict[str, ManifestRow] = {}
 
