@@ -85,29 +85,33 @@ def _fit(values: np.ndarray) -> Axis:
     return Axis(size, float(scale), float(offset))
 
 
-def sampling_matrix(axis: Axis, source_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights that carry a map from input to source pixels along one axis.
+def carry_along(
+    maps: np.ndarray, dim: int, axis: Axis, source_size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Carry maps from input to source pixels along one dimension, by linear interpolation.
+
+    Element by element, because a matrix product rounds by the number of threads and by the
+    processor, and files would differ in their last digit.
 
     Args:
+        maps (np.ndarray): float32, ``axis.size`` long in dimension ``dim``.
+        dim (int): Which dimension.
         axis (Axis): The view's axis.
         source_size (int): Pixels of the source video along it.
 
     Returns:
-        tuple: float32 [source_size, axis.size], rows of linear interpolation summing to 1 (0 for
-        a pixel outside the view); and bool [source_size], whether the view covers the pixel.
+        tuple: float32, ``source_size`` long in dimension ``dim``, 0 at a pixel outside the view;
+        and bool [source_size], whether the view covers the pixel.
     """
     position = (np.arange(source_size) - axis.offset) / axis.scale
     # A pixel is seen if its centre lies in the area of the view, half a pixel beyond its centres.
     seen = (position > -0.5 - 1e-6) & (position < axis.size - 0.5 + 1e-6)
     position = np.clip(position, 0, axis.size - 1)
     left = np.minimum(position.astype(np.int64), axis.size - 2)
-    weight = (position - left).astype(np.float32)
-    matrix = np.zeros((source_size, axis.size), np.float32)
-    rows = np.arange(source_size)
-    matrix[rows, left] = 1 - weight
-    matrix[rows, left + 1] += weight
-    matrix[~seen] = 0
-    return matrix, seen
+    along = tuple(-1 if i == dim % maps.ndim else 1 for i in range(maps.ndim))
+    weight = (position - left).astype(np.float32).reshape(along)
+    carried = maps.take(left, dim) * (1 - weight) + maps.take(left + 1, dim) * weight
+    return np.where(seen.reshape(along), carried, np.float32(0)), seen
 
 
 def to_source(
@@ -128,9 +132,9 @@ def to_source(
     total = np.zeros((maps.shape[1], height, width), np.float32)
     count = np.zeros((height, width), np.float32)
     for view_maps, view in zip(maps, views, strict=True):
-        across, seen_x = sampling_matrix(view.x, width)
-        down, seen_y = sampling_matrix(view.y, height)
-        total += down @ view_maps.astype(np.float32) @ across.T
+        carried, seen_x = carry_along(view_maps.astype(np.float32), -1, view.x, width)
+        carried, seen_y = carry_along(carried, -2, view.y, height)
+        total += carried
         count += np.outer(seen_y, seen_x)
     seen = count > 0
     return total / np.maximum(count, 1), seen

@@ -10,8 +10,8 @@ from mmsal.heatmaps.geometry import (
     Axis,
     GeometryError,
     View,
+    carry_along,
     coordinate_ramp,
-    sampling_matrix,
     to_source,
     view_of_ramp,
 )
@@ -70,14 +70,17 @@ def test_anything_else_is_refused(bend):
     offset=st.floats(-10, 30),
     source=st.integers(2, 40),
 )
-def test_sampling_matrix_is_linear_interpolation(size, scale, offset, source):
-    matrix, seen = sampling_matrix(Axis(size, scale, offset), source)
-    values = np.random.default_rng(0).uniform(size=size)
+def test_carrying_is_linear_interpolation(size, scale, offset, source):
+    values = np.random.default_rng(0).uniform(size=(2, size, 3)).astype(np.float32)
+    carried, seen = carry_along(values, 1, Axis(size, scale, offset), source)
+    assert carried.shape == (2, source, 3) and carried.dtype == np.float32
     for pixel in range(source):
         position = (pixel - offset) / scale
         assert seen[pixel] == (-0.5 - 1e-6 < position < size - 0.5 + 1e-6)
-        expected = np.interp(position, np.arange(size), values) if seen[pixel] else 0
-        assert matrix[pixel] @ values == pytest.approx(expected, abs=1e-4)
+        for row, column in np.ndindex(2, 3):
+            known = values[row, :, column]
+            expected = np.interp(position, np.arange(size), known) if seen[pixel] else 0
+            assert carried[row, pixel, column] == pytest.approx(expected, abs=1e-6)
 
 
 def test_overlapping_crops_are_averaged_and_the_rest_is_unseen():
