@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 EXTRA ?= lite
 DEMO_DIR ?= demo_output
 PYTEST_ARGS ?=
+# Test processes side by side, one thread each: small networks gain nothing from more threads.
+TEST_JOBS ?= 2
 
 .PHONY: help env test demo lint format bench clean
 
@@ -28,7 +30,7 @@ $(VENV)/.installed-$(EXTRA): setup.py pyproject.toml constraints.txt
 	@touch $@
 
 test: env
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile $(PYTEST_ARGS)
 
 demo: env
 	PATH="$(abspath $(BIN)):$$PATH" bash tools/demo.sh $(DEMO_DIR)
