@@ -128,11 +128,12 @@ class InputAttribution(Explainer):
         inputs = prepared['inputs'].detach().contiguous()
         views = InputShape.of(self.model, data['inputs']).views
         scorer = _Scorer(self.model, type(prepared['data_samples'][0]), views)
+        if self.method == 'input_gradient':
+            return _input_gradient(scorer, inputs, target)
         with torch.no_grad():
             view_scores = scorer.of_views(inputs)
         targets = choose_targets(view_scores.mean(dim=1), target)
         attribute = {
-            'input_gradient': _input_gradient,
             'integrated_gradients': _integrated_gradients,
             'smoothgrad': _smoothgrad,
             'occlusion': _occlusion,
@@ -165,9 +166,22 @@ class _Scorer:
         return self.of_views(inputs).mean(dim=1)
 
 
-def _input_gradient(scorer: _Scorer, inputs: Tensor, targets: Tensor) -> Tensor:
-    saliency = _captum().Saliency(scorer)
-    return saliency.attribute(inputs.clone().requires_grad_(True), targets, abs=False)
+def _input_gradient(
+    scorer: _Scorer, inputs: Tensor, target: int | Sequence[int] | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Attributions, view scores and classes, of one pass: the scores come with the gradient."""
+    known = []
+
+    def explained(inputs: Tensor) -> Tensor:
+        view_scores = scorer.of_views(inputs)
+        scores = view_scores.mean(dim=1)
+        targets = choose_targets(scores, target)
+        known[:] = view_scores.detach(), targets
+        return scores.gather(1, targets[:, None])[:, 0]
+
+    saliency = _captum().Saliency(explained)
+    signed = saliency.attribute(inputs.clone().requires_grad_(True), abs=False)
+    return signed, *known
 
 
 def _integrated_gradients(scorer: _Scorer, inputs: Tensor, targets: Tensor, steps: int) -> Tensor:
