@@ -39,7 +39,13 @@ setup(
         # mmcv-lite and mmcv own the same module: install one of the two, never both.
         'lite': ['mmcv-lite>=2.0.0rc4,<2.2.0'],
         'full': ['mmcv>=2.0.0rc4,<2.2.0'],
-        'test': ['pytest>=8.0', 'pytest-xdist>=3.6', 'hypothesis>=6.100', 'ruff>=0.6'],
+        'test': [
+            'pytest>=8.0',
+            'pytest-xdist>=3.6',
+            'hypothesis>=6.100',
+            'tensorboard>=2.15',  # a visualizer back-end of MMEngine
+            'ruff>=0.6',
+        ],
         'dev': ['pre-commit>=3.5'],
     },
 )

@@ -205,7 +205,6 @@ def test_a_training_without_validation_says_that_there_are_no_pictures(make_runn
 
 
 def test_tensorboard_gets_the_pictures(make_runner, random_config):
-    pytest.importorskip('tensorboard')
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     random_config['visualizer'] = dict(vis_backends=[dict(type='TensorboardVisBackend')])
