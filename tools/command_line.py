@@ -24,15 +24,16 @@ class Parser(argparse.ArgumentParser):
 def run(main: Callable[[], int | None]) -> None:
     """Run a command and leave the process with its exit code.
 
-    A user's mistake (a ValueError or OSError; every error class of mmsal is one of them) and a
-    missing package become one line on stderr. ``MMSAL_TRACEBACK=1`` shows where it came from.
+    A user's mistake (a ValueError or OSError; every error class of mmsal is one of them), a
+    missing package and too little memory become one line on stderr. ``MMSAL_TRACEBACK=1`` shows
+    where it came from.
     """
     try:
         status = main() or 0
     except KeyboardInterrupt:
         print('stopped', file=sys.stderr)
         status = 130
-    except (ValueError, OSError, ImportError, pickle.UnpicklingError) as error:
+    except (ValueError, OSError, ImportError, MemoryError, pickle.UnpicklingError) as error:
         if os.environ.get('MMSAL_TRACEBACK'):
             raise
         status = 2

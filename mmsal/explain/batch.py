@@ -185,7 +185,7 @@ def explain_group(
         found = explain_prepared(explainer, [one.video for one in readable], question, batch)
     except TargetLayerError:  # every video's fault
         raise
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:
         if len(readable) > 1:  # one of them spoils it for the others
             for one in group:
                 yield from explain_group(explainer, [one], output, question, batch)
@@ -211,7 +211,7 @@ def _finish(row: ManifestRow, job: Job, result: Explanation | Exception, output:
         output.write(job, result)
     except (ValueError, OSError) as error:
         row.error = one_line(error)
-    except RuntimeError as error:  # of the network: out of memory, say
+    except (RuntimeError, MemoryError) as error:  # of the network, or too large a video
         row.error = f'{type(error).__name__}: {one_line(error)}'
     else:
         row.status, row.output = 'done', output.name(job)

@@ -63,7 +63,7 @@ class _Videos(Dataset):
             )
         except (ValueError, OSError) as fault:  # this video's: the others go on
             error = one_line(fault)
-        except (AssertionError, RuntimeError, cv2.error) as fault:  # of a transform
+        except (AssertionError, RuntimeError, MemoryError, cv2.error) as fault:  # of a transform
             error = f'{type(fault).__name__}: {one_line(fault)}'
         return Decoded(job, video, error, time.perf_counter() - started)
 

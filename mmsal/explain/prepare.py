@@ -1,5 +1,6 @@
 """All of a video that an explanation needs, decoded and transformed; may run in another process."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +88,7 @@ def prepare_video(
 
     Raises:
         VideoError: The video cannot be read.
+        ValueError: Its maps do not fit into this machine's memory.
     """
     info = pipeline.probe(video, sampling.source_fps)
     ranges = list(frame_ranges or [None])
@@ -99,12 +101,37 @@ def prepare_video(
     clips = [pipeline.prepare(info, window) for window in windows]
     sampled = np.unique(np.concatenate([clip.frame_indices for clip in clips]))
     frames = frames_between(sampled, ranges) if sampling.dense else sampled
+    if from_source:
+        check_size(info, len(sampled), len(frames), sampling.keep_frames)
     pictures = None
     if sampling.keep_frames and from_source:
         pictures = pipeline.read_frames(info, frames)
     elif sampling.keep_frames:
         pictures = input_frames(clips, frames)
     return PreparedVideo(info, clips, ranges, frames, pictures)
+
+
+def check_size(info: VideoInfo, sampled: int, frames: int, pictures: bool = False) -> None:
+    """Refuse maps that no memory of this machine can hold, before the system ends the run for it.
+
+    Args:
+        info (VideoInfo): The source, in whose pixels the maps are.
+        sampled (int): Frames that the network sees.
+        frames (int): Frames that get a map; more than ``sampled`` where they are interpolated.
+        pictures (bool): Whether the frames' pictures are kept, too.
+
+    Raises:
+        ValueError: Says by how much, and what to do.
+    """
+    maps = frames if frames == sampled else frames + sampled  # float32; both are held at once
+    needed = info.width * info.height * (4 * maps + 3 * frames * pictures)
+    memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+    if needed > memory:
+        raise ValueError(
+            f'{frames} maps of {info.width}x{info.height} pixels take {needed / 2**30:.1f} GiB, '
+            f'more than the {memory / 2**30:.1f} GiB of this machine: explain parts of {info.path} '
+            'with --frames, or use --space input'
+        )
 
 
 def open_pipeline(config: Config, sampling: Sampling) -> ClipPipeline:

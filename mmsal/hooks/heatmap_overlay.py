@@ -113,7 +113,7 @@ class HeatmapOverlayHook(Hook):
                 name = f'heatmap_{self._name(runner, index)}'
                 runner.visualizer.add_image(name, picture, step=runner.epoch)
             # Out of memory, say: no reason to lose thirty epochs.
-            except (ValueError, OSError, RuntimeError) as error:
+            except (ValueError, OSError, RuntimeError, MemoryError) as error:
                 runner.logger.warning(
                     f'HeatmapOverlayHook: no overlay of validation sample {index}: '
                     f'{one_line(error)}'

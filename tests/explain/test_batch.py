@@ -1,5 +1,8 @@
 """The manifest: whose maps are whose, and what a damaged video costs."""
 
+import importlib
+
+import numpy as np
 import pytest
 
 from mmsal.explain import Job, Output, Question, explain_jobs, load_recognizer
@@ -52,3 +55,25 @@ def test_damaged_video_fails_alone(model, clips, damaged, tmp_path):
     assert '\n' not in rows[0].error
     assert rows[1].status == 'done'
     assert not (tmp_path / 'out' / 'damaged.txt').exists()
+
+
+@pytest.mark.parametrize('where', ['mmsal.explain.decoding.prepare_video',
+                                   'mmsal.explain.batch.explain_prepared',
+                                   'mmsal.explain.batch.write_heatmaps'])  # fmt: skip
+def test_video_that_is_too_large_fails_alone(model, clips, tmp_path, monkeypatch, where):
+    """Whichever step asks for more than there is, numpy says so by a MemoryError."""
+    module, name = where.rsplit('.', 1)
+    module = importlib.import_module(module)
+    whole, calls = getattr(module, name), []
+
+    def large(*arguments, **options):
+        calls.append(1)
+        if len(calls) == 1:
+            np.empty(2**62, np.uint8)
+        return whole(*arguments, **options)
+
+    monkeypatch.setattr(module, name, large)
+    jobs = [job(copy(clips, tmp_path, f'{name}.avi'), name) for name in 'ab']
+    rows = list(explain_jobs(model, jobs, Output(tmp_path / 'out')))
+    assert [row.status for row in rows] == ['failed', 'done']
+    assert 'Unable to allocate' in rows[0].error

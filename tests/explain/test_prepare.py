@@ -1,13 +1,17 @@
 """How a long video is laid out in clips, and which samplings make no sense."""
 
+import os
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mmengine.config import Config
 
+from mmsal.datasets.video import probe_video
 from mmsal.explain import ClipPipeline, Sampling, load_recognizer
-from mmsal.explain.prepare import lay_out, open_pipeline, prepare_video
+from mmsal.explain.prepare import check_size, lay_out, open_pipeline, prepare_video
 
 LENGTHS = st.integers(1, 60)
 
@@ -206,3 +210,29 @@ def test_sampled_frames_rise_and_pictures_are_theirs(clips, config_path, checkpo
         np.testing.assert_array_equal(prepared.frames, shown)
         assert prepared.pictures.shape == (len(shown), *size, 3)
         assert prepared.pictures.dtype == np.uint8
+
+
+def test_maps_that_no_memory_can_hold_are_refused(clips):
+    video = clips / 'person02_running_d1_uncomp.avi'
+    info = replace(probe_video(video), width=7680, height=4320)
+    memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+    most = memory // (4 * 7680 * 4320)
+    check_size(info, most, most)
+    said = rf'{most + 1} maps of 7680x4320 pixels take .* GiB.*{video.name}.*--space input'
+    with pytest.raises(ValueError, match=said):
+        check_size(info, most + 1, most + 1)
+    with pytest.raises(ValueError, match=said):  # the sampled maps are there beside them
+        check_size(info, most // 2, most + 1)
+    with pytest.raises(ValueError, match=f'{most} maps'):
+        check_size(info, most, most, pictures=True)
+
+
+def test_maps_in_source_space_are_checked(clips, monkeypatch):
+    pages = {'SC_PAGE_SIZE': 4096, 'SC_PHYS_PAGES': 10}
+    monkeypatch.setattr(os, 'sysconf', pages.__getitem__)
+    sampling = Sampling(stride=4, window=8)
+    pipeline = open_pipeline(config(clip_len=4), sampling)
+    video = clips / 'person02_running_d1_uncomp.avi'
+    with pytest.raises(ValueError, match=r'maps of 160x120 pixels .* this machine'):
+        prepare_video(pipeline, video, sampling)
+    assert prepare_video(pipeline, video, sampling, from_source=False).clips
