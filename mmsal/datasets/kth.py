@@ -1,7 +1,6 @@
 """The KTH action database as a dataset of MMAction2."""
 
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +20,7 @@ from .kth_sequences import (
     read_sequences,
     split_groups,
 )
+from .video import count_frames
 
 __all__ = ['KTHDataset']
 
@@ -259,7 +259,7 @@ class KTHDataset(BaseActionDataset):
             info['clip_range'] = sample.clip_range
         if not self.from_frames:
             return {'filename': str(path), **info}
-        info['total_frames'] = _count_frames(path, self.filename_tmpl, self.start_index)
+        info['total_frames'] = count_frames(path, self.filename_tmpl, self.start_index)
         return {'frame_dir': str(path), 'filename_tmpl': self.filename_tmpl, **info}
 
 
@@ -287,26 +287,3 @@ def _find_clips(folder: Path, from_frames: bool) -> dict[str, Path]:
                 raise ValueError(f'KTHDataset: {clip} is there twice: {found[clip]} and {path}')
             found[clip] = path
     return found
-
-
-def _count_frames(folder: Path, template: str, first: int) -> int:
-    """Count the frames of a folder, numbered from `first` without a gap."""
-    if '{' not in template:
-        raise ValueError(f'KTHDataset: filename_tmpl {template!r} has no place for a number')
-    # A name belongs to the template if formatting its number gives it back.
-    head, tail = re.split(r'\{.*\}', template, maxsplit=1)
-    numbers = set()
-    for path in folder.iterdir():
-        digits = path.name[len(head) : len(path.name) - len(tail)]
-        if digits.isdecimal() and template.format(int(digits)) == path.name:
-            numbers.add(int(digits))
-    expected = range(first, first + len(numbers))
-    if not numbers or numbers != set(expected):
-        absent = sorted(set(expected) - numbers)
-        raise ValueError(
-            f'KTHDataset: {folder} should hold frames {template} numbered from {first} without a '
-            f'gap, but has {len(numbers)}'
-            + (f' and no number {absent[0]}' if absent else '')
-            + '. Extract them again, or correct filename_tmpl and start_index.'
-        )
-    return len(numbers)

@@ -1,7 +1,9 @@
 """What is in a video file: frames, rate, size, timestamps; and whether it can be read at all."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +53,8 @@ def probe_video(path: str | Path) -> VideoInfo:
     import decord
 
     path = Path(path)
+    if path.is_dir():
+        raise VideoError(f'{path} is a folder: pass --use-frames if it holds frames')
     if not path.is_file():
         raise VideoError(f'video {path} does not exist')
     if path.stat().st_size == 0:
@@ -89,7 +93,7 @@ def read_frames(path: str | Path, indices: Sequence[int]) -> np.ndarray:
 def probe_frames(
     folder: str | Path, filename_tmpl: str, start_index: int, fps: float | None = None
 ) -> VideoInfo:
-    """Look into a folder of extracted frames, numbered without a gap.
+    """Look into a folder of extracted frames, numbered without a gap from the first to the last.
 
     Args:
         folder: The folder.
@@ -98,23 +102,60 @@ def probe_frames(
         fps: Frames per second of the video that they came from, if that is known.
 
     Raises:
-        VideoError: There is no such frame, or the first cannot be read.
+        VideoError: There is no such frame, one between the others is missing, others come before
+            the first, or the first cannot be read.
     """
     import cv2
 
     folder = Path(folder)
-    frames = 0
-    while (folder / filename_tmpl.format(start_index + frames)).is_file():
-        frames += 1
-    if not frames:
-        first = filename_tmpl.format(start_index)
-        raise VideoError(
-            f'folder {folder} holds no frame called {first}; their names are set by '
-            'test_dataloader.dataset.filename_tmpl'
-        )
+    if not folder.is_dir():
+        fault = 'is a file, not a folder of frames' if folder.exists() else 'does not exist'
+        raise VideoError(f'{folder} {fault}')
+    frames = count_frames(folder, filename_tmpl, start_index)
     image = cv2.imread(str(folder / filename_tmpl.format(start_index)))
     if image is None:
         raise VideoError(f'{folder / filename_tmpl.format(start_index)} is no readable image')
     height, width = image.shape[:2]
     times = None if fps is None else np.arange(frames) / fps
     return VideoInfo(folder, frames, fps, width, height, times)
+
+
+def count_frames(folder: Path, filename_tmpl: str, start_index: int) -> int:
+    """Count the frames of a folder, numbered from ``start_index`` without a gap.
+
+    Args:
+        folder (Path): It exists.
+        filename_tmpl (str): Such as ``img_{:05}.jpg``.
+        start_index (int): Number of the first frame.
+
+    Raises:
+        VideoError: There are none, others come before the first, or one in between is missing.
+    """
+    if '{' not in filename_tmpl:
+        raise VideoError(f'filename_tmpl {filename_tmpl!r} has no place for a number')
+    # A name belongs to the template if formatting its number gives it back.
+    head, tail = re.split(r'\{.*\}', filename_tmpl, maxsplit=1)
+    numbers = set()
+    for path in folder.iterdir():
+        digits = path.name[len(head) : len(path.name) - len(tail)]
+        if digits.isdecimal() and filename_tmpl.format(int(digits)) == path.name:
+            numbers.add(int(digits))
+    first, last = min(numbers, default=start_index), max(numbers, default=start_index - 1)
+    if last < start_index:
+        raise VideoError(
+            f'folder {folder} holds no frame called {filename_tmpl.format(start_index)}; their '
+            'names are set by filename_tmpl and start_index of the dataset'
+        )
+    if first < start_index:
+        raise VideoError(
+            f'the frames of folder {folder} are numbered from {first}, not from {start_index}: set '
+            f'start_index={first} of the dataset'
+        )
+    absent = last - start_index + 1 - len(numbers)
+    if absent:
+        gap = next(number for number in count(start_index) if number not in numbers)
+        raise VideoError(
+            f'folder {folder} has no frame {filename_tmpl.format(gap)}, but others up to '
+            f'number {last} ({absent} missing): extract them again'
+        )
+    return len(numbers)

@@ -281,13 +281,20 @@ def test_frames(tmp_path, template):
     assert info['filename_tmpl'] == template
 
 
-@pytest.mark.parametrize('numbers', [[], [1, 2, 4], [0, 1, 2]])
-def test_frames_with_a_gap(tmp_path, numbers):
+@pytest.mark.parametrize(
+    ('numbers', 'fault'),
+    [
+        ([], r'holds no frame called image_00001\.jpg'),
+        ([1, 2, 4], r'no frame image_00003\.jpg, but others up to number 4 \(1 missing\)'),
+        ([0, 1, 2], 'numbered from 0, not from 1: set start_index=0'),
+    ],
+)
+def test_frames_with_a_gap(tmp_path, numbers, fault):
     folder = tmp_path / 'person01_walking_d1'
     folder.mkdir()
     for number in numbers:
         (folder / f'image_{number:05d}.jpg').touch()
-    with pytest.raises(ValueError, match='numbered from 1 without a gap'):
+    with pytest.raises(ValueError, match=fault):
         KTHDataset(data_prefix={'img': str(tmp_path)}, subset='val')
 
 

@@ -57,3 +57,43 @@ def test_probe_frames(write_marked_images, tmp_path):
     assert (info.frames, info.width, info.height) == (5, 64, 48)
     with pytest.raises(VideoError, match=r'holds no frame called img_00001\.jpg'):
         probe_frames(folder, 'img_{:05d}.jpg', 1, 25)
+    (folder / 'image_3.jpg').touch()  # another template's
+    assert probe_frames(folder, 'image_{:05d}.jpg', 1).frames == 5
+
+
+@pytest.mark.parametrize(
+    ('gone', 'start', 'fault'),
+    [
+        ([3], 1, r'no frame image_00003\.jpg, but others up to number 5 \(1 missing\)'),
+        ([1, 4], 1, r'no frame image_00001\.jpg, but others up to number 5 \(2 missing\)'),
+        ([], 2, 'numbered from 1, not from 2: set start_index=1'),
+        ([], 6, r'holds no frame called image_00006\.jpg'),
+    ],
+)
+def test_frames_that_are_not_all_there_are_refused(
+    write_marked_images, tmp_path, gone, start, fault
+):
+    folder = write_marked_images(tmp_path / 'clip', 5)
+    for number in gone:
+        (folder / f'image_{number:05d}.jpg').unlink()
+    with pytest.raises(VideoError, match=fault) as error:
+        probe_frames(folder, 'image_{:05d}.jpg', start)
+    assert str(folder) in str(error.value)
+
+
+def test_a_million_is_no_count_of_frames(write_marked_images, tmp_path):
+    """Frames named by their time, say: told at once, not after a walk over all numbers."""
+    folder = write_marked_images(tmp_path / 'clip', 2)
+    (folder / 'image_00002.jpg').rename(folder / 'image_1700000000000.jpg')
+    with pytest.raises(VideoError, match=r'no frame image_00002\.jpg.*1699999999998 missing'):
+        probe_frames(folder, 'image_{:05d}.jpg', 1)
+
+
+def test_file_for_folder_and_folder_for_file(write_marked_images, write_marked_video, tmp_path):
+    folder = write_marked_images(tmp_path / 'clip', 2)
+    with pytest.raises(VideoError, match='is a folder: pass --use-frames'):
+        probe_video(folder)
+    with pytest.raises(VideoError, match='is a file, not a folder of frames'):
+        probe_frames(write_marked_video(tmp_path / 'a.avi', 12), 'img_{:05}.jpg', 1)
+    with pytest.raises(VideoError, match='no does not exist'):
+        probe_frames(tmp_path / 'no', 'img_{:05}.jpg', 1)
