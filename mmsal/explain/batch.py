@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from torch import nn
@@ -112,6 +112,7 @@ def explain_jobs(
         'checkpoint_sha256': model.checkpoint_info['sha256'],
         'config': model.cfg.pretty_text,
         'decimals': output.decimals,
+        'format': output.suffix.lstrip('.'),
         **asdict(question),
         **{key: value or None for key, value in asdict(sampling).items() if key != 'keep_frames'},
     }
@@ -124,13 +125,28 @@ def explain_jobs(
         manifest = Manifest(output.folder, output.overwrite)
         manifest.gather()
         manifest.begin(settings, ranges, output.overwrite)
-        for job in jobs:
+        for job in _as_before(jobs, manifest, output.suffix):
             manifest.claim(str(job.video), output.name(job))
 
     effort.ranks.first(begin)
     manifest = Manifest(output.folder, output.overwrite)
+    jobs = _as_before(jobs, manifest, output.suffix)
     # A generator of its own, so that what is wrong with the folder is told at the call.
     return _work_through(model, jobs, output, question, sampling, effort, pipeline, manifest)
+
+
+def _as_before(jobs: Sequence[Job], manifest: Manifest, suffix: str) -> list[Job]:
+    """The jobs, those that are done under the names that their files have.
+
+    A list that has grown may name its videos from another folder than before.
+    """
+    settled = []
+    for job in jobs:
+        row = manifest.rows.get(str(job.video))
+        if row is not None and row.status == 'done' and row.output.endswith(suffix):
+            job = replace(job, stem=Path(row.output.removesuffix(suffix)))
+        settled.append(job)
+    return settled
 
 
 def _work_through(

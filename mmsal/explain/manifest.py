@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from mmsal.explain.jobs import HEATMAP_SUFFIXES
 from mmsal.heatmaps.atomic import atomic_files
 
 
@@ -93,29 +94,50 @@ class Manifest:
         Args:
             settings (dict): Everything that changes the maps; JSON values.
             frame_ranges (dict): Of each video, by its path as given; JSON values.
-            overwrite (bool): Begin anew with these videos. Maps of others stay, and must have been
-                made with the same settings.
+            overwrite (bool): Begin anew with these videos: their maps are removed. Maps of others
+                stay, and must have been made with the same settings.
 
         Raises:
-            ValueError: The folder's maps were made with other settings.
+            ValueError: The folder's maps were made with other settings; nothing is changed then.
         """
-        if overwrite and (again := frame_ranges.keys() & self.rows.keys()):
-            self.rows = {v: row for v, row in self.rows.items() if v not in again}
-            _write_rows(self.path, self.rows.values())
         noted = self.path.with_name('settings.json')
         before = _read_settings(noted, overwrite)
         known = before.pop('frame_ranges', {})
-        done = [row.video for row in self.rows.values() if row.status == 'done']
-        if done:  # else no maps are there that could be mistaken
-            chosen = {video: frame_ranges[video] for video in done if video in frame_ranges}
-            _compare_settings(
-                before | _naming_videos(known),
-                settings | _naming_videos(chosen),
-                self.path.parent,
-                overwrite,
+        done = {row.video for row in self.rows.values() if row.status == 'done'}
+        others = done - frame_ranges.keys()
+        stay = others if overwrite else done
+        if stay:  # else no maps are there that could be mistaken
+            chosen = {video: frame_ranges[video] for video in stay - others}
+            difference = _difference(
+                before | _naming_videos(known), settings | _naming_videos(chosen)
             )
+            if difference:
+                whose = 'maps of other videos, ' if overwrite else 'maps '
+                way_out = '' if others else ', or pass --overwrite'
+                raise ValueError(
+                    f'{self.path.parent} holds {whose}made with {difference}: name another '
+                    f'folder{way_out}'
+                )
+        if overwrite:
+            self._forget(frame_ranges.keys() & self.rows.keys())
         settings = {**settings, 'frame_ranges': {**known, **frame_ranges}}
         _write(noted, json.dumps(settings, indent=1, sort_keys=True) + '\n')
+
+    def _forget(self, videos: Iterable[str]) -> None:
+        """Remove the rows and maps of videos that are about to be explained again.
+
+        At once, so that a run that is stopped leaves no maps of other settings behind.
+        """
+        gone = [self.rows.pop(video) for video in videos]
+        if gone:
+            _write_rows(self.path, self.rows.values())
+        folder = self.path.parent.resolve()
+        for row in gone:
+            path = (folder / row.output).resolve()
+            # A manifest is a file that anybody can write: nothing outside its folder is removed.
+            if path.name.endswith(HEATMAP_SUFFIXES) and path.is_relative_to(folder):
+                path.unlink(missing_ok=True)
+                path.with_name(f'{path.name}.json').unlink(missing_ok=True)
 
     def is_done(self, video: str, output: str) -> bool:
         """Whether this video was explained before, its file still being there."""
@@ -200,16 +222,13 @@ def _naming_videos(frame_ranges: dict) -> dict:
     return {f'frame_ranges of {video}': ranges for video, ranges in frame_ranges.items()}
 
 
-def _compare_settings(before: dict, now: dict, folder: Path, overwrite: bool) -> None:
+def _difference(before: dict, now: dict) -> str:
+    """The first setting that differs, in words; empty where none does."""
     for key, value in now.items():
-        if before.get(key) == value:
-            continue
-        values = f'{key} {before.get(key)!r}, not {value!r}'
-        if len(values) > 200:  # a whole config, say
-            values = f'another {key}'
-        whose = 'maps of other videos, ' if overwrite else 'maps '
-        way_out = '' if overwrite else ', or pass --overwrite'
-        raise ValueError(f'{folder} holds {whose}made with {values}: name another folder{way_out}')
+        if before.get(key) != value:
+            values = f'{key} {before.get(key)!r}, not {value!r}'
+            return values if len(values) <= 200 else f'another {key}'  # a whole config, say
+    return ''
 
 
 def failed(rows: Iterable[ManifestRow | None]) -> list[ManifestRow]:

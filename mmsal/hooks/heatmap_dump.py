@@ -139,6 +139,7 @@ class HeatmapDumpHook(Hook):
             'pipeline': dataset.get('pipeline') or dataset,
             'weights_sha256': weights_digest(bare_model(runner)),
             'decimals': self.output.decimals,
+            'format': self.output.suffix.lstrip('.'),
             **asdict(self.question),
         }
         ranges = {str(job.video): job.frame_ranges for job in self._jobs.values()}

@@ -47,6 +47,37 @@ def test_overwrite_leaves_no_maps_of_other_settings_behind(model, clips, tmp_pat
     assert list(explain_jobs(model, jobs, Output(tmp_path / 'out'))) == [None, None]
 
 
+def test_a_list_that_has_grown_goes_on(model, clips, tmp_path):
+    """Videos from another folder give the others longer names; theirs are kept."""
+    first, second = (copy(clips, tmp_path / 'videos' / 'p', f'{name}.avi') for name in 'ab')
+    list(explain_jobs(model, [job(first, 'a'), job(second, 'b')], Output(tmp_path / 'out')))
+    third = copy(clips, tmp_path / 'videos' / 'q', 'a.avi')
+    grown = [job(first, 'p/a'), job(second, 'p/b'), job(third, 'q/a')]
+    overlays = []
+    output = Output(tmp_path / 'out', also=lambda job, _: overlays.append(job.stem.as_posix()))
+    rows = list(explain_jobs(model, grown, output))
+    assert rows[:2] == [None, None] and rows[2].output == 'q/a.txt'
+    assert overlays == ['q/a']
+    names = sorted(str(p.relative_to(tmp_path / 'out')) for p in (tmp_path / 'out').rglob('*.txt'))
+    assert names == ['a.txt', 'b.txt', 'q/a.txt']
+    # A name that is in use by then is another video's.
+    taken = job(copy(clips, tmp_path / 'videos', 'a.avi'), 'a')
+    with pytest.raises(OutputTakenError, match='holds the maps of'):
+        explain_jobs(model, [*grown, taken], output)
+
+
+def test_another_format_leaves_no_maps_behind(model, clips, tmp_path):
+    jobs = [job(copy(clips, tmp_path))]
+    out = tmp_path / 'out'
+    list(explain_jobs(model, jobs, Output(out)))
+    with pytest.raises(ValueError, match=r"made with format 'txt', not 'npz': .* --overwrite"):
+        explain_jobs(model, jobs, Output(out, '.npz'))
+    list(explain_jobs(model, jobs, Output(out, '.npz', overwrite=True), Question(target='running')))
+    assert sorted(path.name for path in out.iterdir()) == [
+        'clip.npz', 'manifest.csv', 'settings.json',
+    ]  # fmt: skip
+
+
 def test_damaged_video_fails_alone(model, clips, damaged, tmp_path):
     good = copy(clips, tmp_path)
     rows = list(explain_jobs(model, [job(damaged, 'damaged'), job(good)], Output(tmp_path / 'out')))

@@ -202,15 +202,34 @@ class TestSettings:
     def test_others_are_refused(self, with_row, settings, words):
         before = {path: path.read_bytes() for path in with_row.iterdir()}
         with pytest.raises(ValueError, match=f'holds maps made with {words}: .* --overwrite'):
-            Manifest(with_row).begin(settings, {'b.avi': None})
+            Manifest(with_row).begin(settings, {'a.avi': None, 'b.avi': None})
         assert {path: path.read_bytes() for path in with_row.iterdir()} == before
         Manifest(with_row).begin(settings, {'a.avi': None}, overwrite=True)
         assert written(with_row) == []
+        assert sorted(path.name for path in with_row.iterdir()) == ['manifest.csv', 'settings.json']
+
+    def test_overwrite_is_no_way_out_where_it_would_be_refused(self, with_row):
+        with pytest.raises(ValueError, match=r'target None, not 1: name another folder$'):
+            Manifest(with_row).begin({**self.SAME, 'target': 1}, {'b.avi': None})
 
     def test_other_videos_maps_bind_with_overwrite_too(self, with_row):
+        Manifest(with_row).record(row('b.avi'))
+        (with_row / 'b.txt').touch()
+        before = {path: path.read_bytes() for path in with_row.iterdir()}
         with pytest.raises(ValueError, match=r'holds maps of other videos, made with target None'):
             Manifest(with_row).begin({**self.SAME, 'target': 1}, {'b.avi': None}, overwrite=True)
-        assert written(with_row) == ['a.avi done']
+        assert {path: path.read_bytes() for path in with_row.iterdir()} == before
+
+    @pytest.mark.parametrize('output', ['../kept.txt', 'notes.md', '{outside}/kept.txt'])
+    def test_overwrite_removes_maps_only(self, with_row, output):
+        outside = with_row.parent
+        output = output.format(outside=outside)
+        kept = with_row / output
+        kept.write_text('mine')
+        Manifest(with_row).record(ManifestRow('b.avi', 'done', output))
+        Manifest(with_row).begin(self.SAME, {'b.avi': None}, overwrite=True)
+        assert kept.read_text() == 'mine'
+        kept.unlink()
 
     def test_other_frames_of_a_video_that_is_done(self, with_row):
         again = {'a.avi': [[0, 9]], 'b.avi': [[5, 9]]}
