@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ def mmaction_scope():
 @pytest.fixture
 def command(monkeypatch, capsys):
     """Run ``tools/NAME`` with arguments in this process: exit code, stdout, stderr."""
+    from mmengine.logging import MMLogger
 
     def call(name: str, *arguments) -> tuple[int, str, str]:
         path = ROOT / 'tools' / name
@@ -42,8 +44,12 @@ def command(monkeypatch, capsys):
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
+        logger = MMLogger.get_current_instance()
+        level = logger.level
+        # A command may silence what it likes in its own process, which this one is not.
+        with pytest.raises(SystemExit) as stop, warnings.catch_warnings():
             module.run(module.main)
+        logger.setLevel(level)
         output = capsys.readouterr()
         code = stop.value.code
         return (code if isinstance(code, int) else int(bool(code))), output.out, output.err

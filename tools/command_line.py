@@ -7,6 +7,7 @@ import argparse
 import os
 import pickle
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -28,6 +29,7 @@ def run(main: Callable[[], int | None]) -> None:
     missing package and too little memory become one line on stderr. ``MMSAL_TRACEBACK=1`` shows
     where it came from.
     """
+    warnings.showwarning = _show_warning
     try:
         status = main() or 0
     except KeyboardInterrupt:
@@ -42,6 +44,16 @@ def run(main: Callable[[], int | None]) -> None:
         left = leave_status(status, int(os.environ.get('LOCAL_RANK', 0)))
         status = status if _others_wait() else left
     sys.exit(status)
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    """A warning of ours in one line; others as Python shows them."""
+    ours = Path(__file__).resolve().parents[1] / 'mmsal'
+    if Path(filename).is_relative_to(ours):
+        print(f'warning: {_one_line(message)}', file=sys.stderr)
+    else:
+        text = warnings.formatwarning(message, category, filename, lineno, line)
+        print(text, end='', file=sys.stderr)
 
 
 def _others_wait() -> bool:
@@ -72,8 +84,14 @@ def leave_status(status: int, local_rank: int = 0) -> int:
     return 0
 
 
-def hush_mmengine() -> None:
-    """Keep MMEngine's notes on its own deprecated file client out of a command's output."""
+def hush_others() -> None:
+    """Keep out of a command's output what its user can do nothing about.
+
+    MMEngine notes that its own file client is deprecated, torch that MMAction2's Swin does not name
+    an ``indexing``, and that there are more decoding processes than cores.
+    """
     from mmengine.logging import MMLogger
 
+    warnings.filterwarnings('ignore', message='torch.meshgrid')
+    warnings.filterwarnings('ignore', message='This DataLoader will create')
     MMLogger.get_current_instance().setLevel('ERROR')

@@ -10,6 +10,11 @@ usage() { sed -n '2,6s/^# //p' "$0"; }
 [[ $# -ge 5 ]] || { usage >&2; exit 2; }
 
 config=$1 checkpoint=$2 list=$3 out=$4 gpus=$5
+[[ $gpus =~ ^([1-9][0-9]*|auto|cpu|gpu)$ ]] || {
+    echo "error: expected a number of GPUs (or CPU processes), got $gpus" >&2
+    exit 2
+}
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" # else torchrun says on stderr that it does so
 outputs=(--file-url "$out/heatmaps")
 [[ ${OVERLAYS:-1} == 0 ]] || outputs+=(--out-filename "$out/overlays")
 status=$(mktemp)

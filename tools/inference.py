@@ -7,7 +7,7 @@ import argparse
 import json
 from pathlib import Path
 
-from command_line import Parser, hush_mmengine, run
+from command_line import Parser, hush_others, run
 
 
 def parse_args() -> argparse.Namespace:
@@ -48,7 +48,7 @@ def classify(args: argparse.Namespace) -> list[dict]:
 
     from mmsal.explain import load_recognizer, parse_frame_ranges, predict_video
 
-    hush_mmengine()
+    hush_others()
     ranges = parse_frame_ranges(args.frames) if args.frames else None
     options = parse_options(args.cfg_options)
     use_frames = args.use_frames or Path(args.video).is_dir()

@@ -1,5 +1,6 @@
 """Run one of MMAction2's own scripts from the installed package, its input checked first."""
 
+import inspect
 import os
 import runpy
 import sys
@@ -39,6 +40,8 @@ def _check(args) -> None:
         read_checkpoint(args.resume)
     checkpoint = getattr(args, 'checkpoint', None)
     weights = None if checkpoint is None else read_checkpoint(checkpoint)
+    for hook in config.get('custom_hooks') or []:
+        _check_hook(hook)
     model = build_model(config)
     if weights is not None:
         fit_checkpoint(model, weights, checkpoint)
@@ -46,6 +49,22 @@ def _check(args) -> None:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise ValueError(f'expected --dump to end with .pkl, got {args.dump}')
         Path(args.dump).parent.mkdir(parents=True, exist_ok=True)
+
+
+def _check_hook(hook: dict) -> None:
+    """Refuse a hook that does not exist or has other options; what they hold is its own affair."""
+    from mmaction.registry import HOOKS
+
+    options = dict(hook)
+    name = options.pop('type', None)
+    options.pop('priority', None)  # the runner's
+    kind = HOOKS.get(name) if isinstance(name, str) else name
+    if kind is None:
+        raise ValueError(f'custom_hooks of the config: there is no hook {name!r}')
+    try:
+        inspect.signature(kind).bind(**options)
+    except TypeError as error:
+        raise ValueError(f'custom_hooks of the config: {kind.__name__} {error}') from error
 
 
 def _distribute_on_cpu() -> None:

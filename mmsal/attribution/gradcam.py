@@ -21,6 +21,7 @@ from mmsal.attribution.layers import (
     default_layer_names,
     find_layer,
     split_name,
+    split_names,
 )
 from mmsal.attribution.layouts import LayerOutput, LayoutError, find_layout
 from mmsal.attribution.leaves import Leaves, cut_off
@@ -77,7 +78,7 @@ class GradCAM(Explainer):
         if target_layer_name is None:
             self.layer_names = default_layer_names(model)
         else:
-            self.layer_names = tuple(name.strip() for name in target_layer_name.split(','))
+            self.layer_names = split_names(target_layer_name)
         self.layers_by_name = {name: find_layer(model, name) for name in self.layer_names}
         self.colormap = colormap
         self.method = method
@@ -203,7 +204,7 @@ def _check_reach(gradient: Tensor, on_grid: Tensor) -> None:
     if one_alone and on_grid[0, :, 0].numel() > 1:
         raise LayoutError(
             'above it only one token is read, so no other counts; name a layer before the last '
-            'attention, such as a norm1 of the last block'
+            'attention (the layer taken by default is one)'
         )
 
 

@@ -15,6 +15,20 @@ def split_name(name: str) -> list[str]:
     return name.strip('/').replace('.', '/').split('/')
 
 
+def split_names(names: str) -> tuple[str, ...]:
+    """Names of layers that are separated by commas.
+
+    Raises:
+        TargetLayerError: One is empty, or there twice.
+    """
+    found = tuple(name.strip() for name in names.split(','))
+    if '' in found:
+        raise TargetLayerError(f'expected names of layers between commas, got {names!r}')
+    if len({tuple(split_name(name)) for name in found}) < len(found):
+        raise TargetLayerError(f'expected every target layer once, got {names!r}')
+    return found
+
+
 def find_layer(model: nn.Module, name: str) -> nn.Module:
     """The submodule called ``name``.
 

@@ -23,8 +23,8 @@ class LayerPreview:
     Attributes:
         name: For ``target_layer_name``.
         kind: Class of the module.
-        output: Shape of its output for one sample, or for as many views as are taken at once (of
-            several in a nested output, the first).
+        output: Shape of its output for one view of a 3-D network, or for the frames of a 2-D one,
+            as many as are taken at once (of several in a nested output, the first).
         grid: (frames, rows, columns) of each clip.
         default: Whether it is explained when no layer is named.
     """
@@ -45,6 +45,9 @@ def preview_layers(model: nn.Module, data: dict) -> list[LayerPreview]:
         model (nn.Module): A recognizer in evaluation mode.
         data (dict): A batch of one sample, from the test pipeline.
     """
+    # Of several clips and crops of a 3-D network one is enough: they all have the same shapes.
+    inputs = [one[:1] if one.dim() == 5 else one for one in data['inputs']]
+    data = {**data, 'inputs': inputs}
     outputs = {}
     with frozen(model), torch.no_grad(), ExitStack() as hooks:
         for name, module in model.named_modules():
@@ -52,7 +55,7 @@ def preview_layers(model: nn.Module, data: dict) -> list[LayerPreview]:
                 handle = module.register_forward_hook(partial(_keep_shape, outputs, name))
                 hooks.callback(handle.remove)
         model.test_step(data)
-    shape = InputShape.of(model, data['inputs'])
+    shape = InputShape.of(model, inputs)
     clip = (shape.frames, *shape.size)
     defaults = [split_name(name) for name in default_layer_names(model)]
     found = []

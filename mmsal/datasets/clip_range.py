@@ -27,15 +27,15 @@ def fit_range(clip_range: tuple[int, int], total_frames: int, video: str) -> tup
         ValueError: The range is empty or negative, or begins after the last frame.
     """
     start, end = (int(bound) for bound in clip_range)
+    told = f'{video}: frames {start + 1}-{end}'  # as lists count them: from 1, ends included
     if not 0 <= start < min(end, total_frames):
         raise ValueError(
-            f'{video}: range [{start}, {end}) has no frame in common with the '
-            f'{total_frames} frames of the video'
+            f'{told} have no frame in common with the {total_frames} frames of the video'
         )
     if end > total_frames + TOLERATED_OVERSHOOT:
         warnings.warn(
-            f'{video}: range [{start}, {end}) ends {end - total_frames} frames after the video '
-            f'({total_frames} frames); does the list of ranges belong to this version of it?',
+            f'{told} end {end - total_frames} frames after the video ({total_frames} frames); do '
+            'they belong to this version of it?',
             stacklevel=2,
         )
     return start, min(end, total_frames)

@@ -223,7 +223,8 @@ def export_list(
     failures = failed(listed.get(str(job.video)) for job in jobs)
     if first:
         for row in failures:
-            print(f'failed: {row.video}: {row.error}', file=sys.stderr)
+            error = row.error.removeprefix(f'{row.video}: ')
+            print(f'failed: {row.video}: {error}', file=sys.stderr)
         print(f'{len(jobs) - len(failures)} of {len(jobs)} videos in {folder}')
     return failures
 

@@ -69,7 +69,8 @@ def read_job_list(path: str | Path) -> list[Job]:
     try:
         lines = path.read_text(encoding='utf-8-sig').splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise ListError(f'list {path} cannot be read: {error}') from error
+        reason = getattr(error, 'strerror', None) or 'it is no text in UTF-8'
+        raise ListError(f'list {path} cannot be read: {reason}') from error
     entries = []
     for number, line in enumerate(lines, 1):
         line = line.strip()

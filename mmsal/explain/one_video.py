@@ -1,5 +1,6 @@
 """One call: a video in, heatmaps in the source video's frames and pixels out."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -219,5 +220,11 @@ def _explanation(
         **describe_scaling(video.clips, found),
         **describe_origin(model),
     }
+    if meta['raw_minimum'] == meta['raw_maximum']:
+        warnings.warn(
+            f'{video.info.path}: {question.method} is {meta["raw_minimum"]:g} everywhere, so the '
+            'map shows nothing',
+            stacklevel=2,
+        )
     heatmaps = HeatmapSequence(values, video.frames, meta, seen)
     return Explanation(heatmaps, prediction, video.pictures)

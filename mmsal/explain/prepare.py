@@ -1,6 +1,7 @@
 """All of a video that an explanation needs, decoded and transformed; may run in another process."""
 
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,8 @@ class Sampling:
         use_frames: Videos are folders of extracted frames.
         source_fps: Rate of the video that a folder's frames came from.
         stride: Frames from the start of one clip to the next, to cover the video (or each range)
-            by clips; None samples as the config does.
+            by clips; more than a clip is long leaves gaps, with a warning. None samples as the
+            config does.
         window: Length of such a clip in frames, for configs whose clips have none of their own.
         dense: A map for the frames between sampled ones, too.
         keep_frames: Keep the pictures under the maps, for overlays.
@@ -98,6 +100,12 @@ def prepare_video(
         name = str(info.path)
         bounds = [fit_range(one or (0, info.frames), info.frames, name) for one in ranges]
         windows = [one for within in bounds for one in lay_out(within, length, sampling.stride)]
+        if sampling.stride > length and len(windows) > len(ranges):
+            warnings.warn(
+                f'clips of {length} frames that begin {sampling.stride} frames apart leave the '
+                'frames between them unseen',
+                stacklevel=2,
+            )
     clips = [pipeline.prepare(info, window) for window in windows]
     sampled = np.unique(np.concatenate([clip.frame_indices for clip in clips]))
     frames = frames_between(sampled, ranges) if sampling.dense else sampled

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import torch
@@ -63,7 +64,8 @@ def build_model(config: Config) -> nn.Module:
     try:
         return MODELS.build(description)
     except (KeyError, TypeError, ValueError, AssertionError, AttributeError) as error:
-        reason = str(error).strip('\'"') or type(error).__name__
+        # A KeyError's text is its message in quotes.
+        reason = str(error.args[0] if type(error) is KeyError else error) or type(error).__name__
         raise ConfigError(f'the model of {config.filename} cannot be built: {reason}') from error
 
 
@@ -190,7 +192,7 @@ def find_class(names: Sequence[str], wanted: str | int | None) -> int | None:
     """Index of a class given by number (from 0) or name; None stays None (the predicted class).
 
     Raises:
-        ValueError: There is no such class; the message lists them.
+        ValueError: There is no such class; the message lists them, or of many the likeliest.
     """
     if wanted is None:
         return None
@@ -198,5 +200,11 @@ def find_class(names: Sequence[str], wanted: str | int | None) -> int | None:
         return list(names).index(str(wanted))
     if str(wanted).isdigit() and int(wanted) < len(names):
         return int(wanted)
-    listed = ', '.join(f'{i} {name}' if name != str(i) else name for i, name in enumerate(names))
+    if list(names) == [str(number) for number in range(len(names))]:
+        raise ValueError(
+            f'class {wanted!r} does not exist: give a number from 0 to {len(names) - 1}; neither '
+            'checkpoint nor config names the classes (class_names = [...] in the config would)'
+        )
+    likely = get_close_matches(str(wanted), names, n=10) if len(names) > 30 else []
+    listed = ', '.join(f'{list(names).index(name)} {name}' for name in likely or names)
     raise ValueError(f'class {wanted!r} does not exist; there is: {listed}')

@@ -79,7 +79,7 @@ def test_grids_are_those_of_the_outputs(name):
     sizes = reported_sizes(model, data)
     assert len(listed) >= 12
     for layer in listed.values():
-        assert layer.output[0] == 2
+        assert layer.output[0] == 1  # of the two views
         if name in CONVOLUTIONAL:
             assert layer.grid == layer.output[2:] == sizes[layer.name], layer.name
         elif layer.name in sizes and layer.name != 'backbone':
@@ -154,6 +154,15 @@ def test_leaves_no_hook_after_an_error():
         preview_layers(model, data)
     assert hooks_of(model) == before
     assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_one_view_is_enough():
+    """Thirty views of a network at full size take minutes and gigabytes."""
+    model, data = build('i3d'), batch('i3d', views=3)
+    seen = []
+    model.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    assert [layer.output[0] for layer in preview_layers(model, data)][:1] == [1]
+    assert seen == [1] and len(data['inputs'][0]) == 3
 
 
 def test_views_in_chunks():

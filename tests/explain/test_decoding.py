@@ -13,6 +13,9 @@ from mmsal.explain import Job, Sampling, load_config
 from mmsal.explain.decoding import decode_videos, one_line
 from mmsal.explain.prepare import open_pipeline
 
+# Strides are tried that leave gaps; test_vis_cam_many.py has the warning.
+pytestmark = pytest.mark.filterwarnings('ignore:clips of')
+
 NAMES = ('person02_walking', 'person02_running', 'person01_walking', 'person01_running')
 
 

@@ -18,6 +18,9 @@ from torch import nn
 
 from mmsal.explain import explain_video
 
+# Strides are tried that leave gaps; test_vis_cam_many.py has the warning.
+pytestmark = pytest.mark.filterwarnings('ignore:clips of')
+
 WIDTH, HEIGHT, FRAMES = 96, 64, 163
 DARK, BRIGHT = 16, 235
 CELL, SIDE = 16, 12

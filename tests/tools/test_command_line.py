@@ -49,6 +49,15 @@ def write_bad_configs(folder: Path, config: Path) -> None:
         f'_base_ = [{str(config)!r}]\n'
         "test_dataloader = dict(dataset=dict(pipeline=[dict(type='NoSuchStep')]))\n"
     )
+    hooks = {
+        'slip_hook': dict(type='HeatmapDumpHook', out_dir='maps', decimls=3),
+        'bare_hook': dict(type='HeatmapDumpHook'),
+        'no_hook': dict(type='NoSuchHook'),
+    }
+    for name, hook in hooks.items():
+        (folder / f'{name}.py').write_text(
+            f'_base_ = [{str(config)!r}]\ncustom_hooks = [{hook!r}]\n'
+        )
 
 
 def write_bad_checkpoints(folder: Path, checkpoint: Path) -> None:
@@ -148,6 +157,17 @@ CASES = {
         'train', '{config} --cfg-options model.type=NoSuchNet', ['cannot be built', 'NoSuchNet']
     ),
     'test: config of words': ('test', '{bad}/words.py {checkpoint}', ['words.py cannot be read']),
+    'hook with a slip': (
+        'test', '{bad}/slip_hook.py {checkpoint}', ['HeatmapDumpHook', "'decimls'"]
+    ),
+    'hook without its folder': (
+        'test', '{bad}/bare_hook.py {checkpoint}', ['HeatmapDumpHook', "'out_dir'"]
+    ),
+    'train: unknown hook': ('train', '{bad}/no_hook.py', ["no hook 'NoSuchHook'"]),
+    'model option with a slip': (
+        'inference', '{config} {checkpoint} {video} --cfg-options model.backbon.depth=50',
+        ["unexpected keyword argument 'backbon'"],
+    ),
     'unknown model': (
         'inference', '{config} {checkpoint} {video} --cfg-options model.type=NoSuchNet',
         ['cannot be built', 'NoSuchNet'],
@@ -216,6 +236,17 @@ CASES = {
     'list: layer missing': (
         'vis_cam', LIST + '--target-layer-name neck', ["'neck' does not exist", 'backbone']
     ),
+    'layer without a name': (
+        'vis_cam', ONE + '--target-layer-name backbone/layer1,', ['names of layers between commas']
+    ),
+    'layer twice': (
+        'vis_cam', ONE + '--target-layer-name backbone/layer1,backbone.layer1',
+        ['every target layer once'],
+    ),
+    'preview: layer missing': (
+        'vis_cam', '{config} {checkpoint} {video} --device cpu --preview-model '
+        '--target-layer-name backbone/layer9', ["'backbone/layer9' does not exist"],
+    ),
     'class name missing': (
         'vis_cam', ONE + '--target-category jumping', ["'jumping'", '0 walking, 1 running']
     ),
@@ -272,7 +303,8 @@ CASES = {
     ),
     # Lists
     'list missing': (
-        'vis_cam', '{config} {checkpoint} {bad}/gone.txt --file-url {out}', ['gone.txt']
+        'vis_cam', '{config} {checkpoint} {bad}/gone.txt --file-url {out}',
+        ['gone.txt cannot be read: No such file'],
     ),
     'list empty': (
         'vis_cam', '{config} {checkpoint} {bad}/empty.txt --file-url {out}',
@@ -280,7 +312,7 @@ CASES = {
     ),
     'list binary': (
         'vis_cam', '{config} {checkpoint} {bad}/binary.txt --file-url {out}',
-        ['binary.txt cannot be read'],
+        ['binary.txt cannot be read: it is no text in UTF-8'],
     ),
     'list names a video twice': (
         'vis_cam', '{config} {checkpoint} {bad}/twice.txt --file-url {out}',
@@ -310,6 +342,7 @@ CASES = {
     'resolution 0': ('vis_cam', BOTH + '--target-resolution 0 0', ['resolution', '[0, 0]']),
     'resolution negative': ('vis_cam', BOTH + '--target-resolution 64 -5', ['[64, -5]']),
     'resize algorithm unknown': ('vis_cam', BOTH + '--resize-algorithm magic', ["'magic'", 'area']),
+    'format of one video': ('vis_cam', ONE + '--format npz', ['--format is for a list']),
     'fps 0': ('vis_cam', BOTH + '--fps 0', ['positive frame rate', 'got 0']),
     'fps not a number': ('vis_cam', BOTH + '--fps nan', ['positive frame rate', 'nan']),
     'fps of words': ('vis_cam', BOTH + '--fps fast', ['--fps', "'fast'"]),
@@ -423,3 +456,29 @@ def test_a_missing_package_is_told_with_the_command_that_installs_it(
     assert done.stderr.startswith('error: ') and done.stderr.count('\n') == 1, done.stderr
     assert all(word in done.stderr for word in words)
     assert not (tmp_path / 'x.txt').exists()
+
+
+# --- warnings -----------------------------------------------------------------------------------
+
+
+def test_a_warning_of_ours_is_one_line(command, places, tmp_path):
+    words = [places['config'], places['checkpoint'], places['video'], '--device', 'cpu']
+    status, _, errors = command(
+        FOLDERS['vis_cam'], *words, '--file-url', tmp_path / 'x.txt', '--frames', '1-5000'
+    )
+    assert status == 0
+    assert errors == (
+        f'warning: {places["video"]}: frames 1-5000 end 4897 frames after the video (103 frames); '
+        'do they belong to this version of it?\n'
+    )
+
+
+@pytest.mark.parametrize('script', ['dist_train', 'dist_test', 'dist_vis_cam'])
+@pytest.mark.parametrize('gpus', ['two', '0', '-1', '1.5', ''])
+def test_a_number_of_gpus_that_is_none(script, gpus):
+    before = {'dist_train': 'config', 'dist_test': 'config checkpoint'}
+    words = [*before.get(script, 'config checkpoint list out').split(), gpus]
+    call = ['bash', str(ROOT / 'tools' / f'{script}.sh'), *words]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, '')
+    assert done.stderr == f'error: expected a number of GPUs (or CPU processes), got {gpus}\n'

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from mmsal.attribution import METHODS
+from mmsal.datasets.video import read_frames
 from mmsal.heatmaps import read_heatmaps
 from tests.attribution.networks import ALL, build
 from tests.tools.test_vis_cam import VIS_CAM, files_in, read_manifest
@@ -265,3 +267,36 @@ def test_a_list_goes_on_with_the_same_options(vis_cam, clips, tmp_path, window):
     status, _, errors = vis_cam(listed, *words)
     assert status == 0, errors
     assert stamps(tmp_path / 'out') == before
+
+
+def test_a_list_of_folders_of_frames_needs_no_option(vis_cam, video, tmp_path):
+    for name in 'ab':
+        (tmp_path / name).mkdir()
+        for number, picture in enumerate(read_frames(video, range(20)), 1):
+            cv2.imwrite(str(tmp_path / name / f'image_{number:05}.png'), picture[..., ::-1])
+    template = 'test_dataloader.dataset.filename_tmpl=image_{:05}.png'
+    (tmp_path / 'list.txt').write_text('a 20 0\nb 20 1\n')
+    options = ['--file-url', tmp_path / 'out', '--cfg-options', template]
+    status, printed, errors = vis_cam(tmp_path / 'list.txt', *options)
+    assert status == 0, errors
+    assert '2 of 2 videos' in printed
+    # Beside a video, which is which has to be said.
+    (tmp_path / 'list.txt').write_text(f'a 20 0\n{video} 1\n')
+    status, _, errors = vis_cam(tmp_path / 'list.txt', *options, '--file-url', tmp_path / 'mixed')
+    assert status == 3
+    assert 'is a folder: pass --use-frames if it holds frames' in errors
+
+
+def test_clips_that_leave_gaps_are_told(vis_cam, video, tmp_path):
+    status, _, errors = vis_cam(video, '--file-url', tmp_path / 'x.txt', '--stride', 40)
+    told = 'clips of 15 frames that begin 40 frames apart leave the frames between them unseen'
+    assert (status, errors) == (0, f'warning: {told}\n')
+
+
+def test_a_map_that_shows_nothing_is_told(vis_cam, video, tmp_path):
+    window = ['--method', 'occlusion', '--method-options', 'window=400,3200,3200']
+    status, _, errors = vis_cam(video, '--file-url', tmp_path / 'x.txt', *window)
+    assert status == 0
+    assert errors.startswith(f'warning: {video}: occlusion is ')
+    assert errors.endswith(' everywhere, so the map shows nothing\n')
+    assert not read_heatmaps(tmp_path / 'x.txt').values.any()

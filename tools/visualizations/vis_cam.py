@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from command_line import FAILED_SOME, Parser, hush_mmengine, leave_status, run
+from command_line import FAILED_SOME, Parser, hush_others, leave_status, run
 
 
 def parse_args() -> argparse.Namespace:
@@ -41,14 +41,15 @@ def parse_args() -> argparse.Namespace:
     add('--frames', metavar='A-B,C-D', help='explain these ranges of frames, each as a clip; '
         "counted from 1, ends included, as in KTH's list")  # fmt: skip
     add('--stride', type=int, metavar='N', help='cover the whole video (or each range) by clips '
-        'that begin N frames apart (default: sample as the config does)')  # fmt: skip
+        'that begin N frames apart, N at most the length of a clip (default: sample as the config '
+        'does)')  # fmt: skip
     add('--window', type=int, metavar='N', help='frames from the first to the last of such a clip, '
         'where the config does not say')  # fmt: skip
     add('--dense', action='store_true', help='maps for the frames between sampled ones too, '
         'interpolated in time')  # fmt: skip
     add('--decimals', type=int, default=6, metavar='N', help='digits in text files (default: 6)')
-    add('--format', default='txt', choices=('txt', 'txt.gz', 'npz'), help='heatmap files of a list '
-        '(default: txt)')  # fmt: skip
+    add('--format', choices=('txt', 'txt.gz', 'npz'), help='heatmap files of a list (default: '
+        'txt)')  # fmt: skip
     add('--overwrite', action='store_true', help='explain again what a former run has done')
     add('--batch-size', type=int, default=1, metavar='N', help='clips that go through the network '
         'at once, where shapes allow (default: 1)')  # fmt: skip
@@ -57,15 +58,17 @@ def parse_args() -> argparse.Namespace:
     add('--launcher', default='none', choices=('none', 'pytorch', 'slurm'), help='several '
         'processes share the list; see tools/dist_vis_cam.sh')  # fmt: skip
     add('--device', default='auto', help='auto, cpu or cuda:N (default: auto)')
-    add('--use-frames', action='store_true', help='inputs are folders of frames')
+    add('--use-frames', action='store_true', help='inputs are folders of frames (seen without '
+        'this, if all inputs are folders)')  # fmt: skip
     add('--source-fps', type=float, metavar='FPS', help='rate of the video that a folder of frames '
         'came from, for the timestamps')  # fmt: skip
     add('--fps', type=float, default=5, help='frames per second of the overlay (default: 5)')
     add('--alpha', type=float, default=0.5, help='weight of the heatmap in the overlay, 0 to 1 '
         '(default: 0.5)')  # fmt: skip
     add('--colormap', default='viridis', help='of matplotlib (default: viridis)')
-    add('--target-resolution', nargs=2, type=int, metavar=('W', 'H'), help='size of the overlay in '
-        'pixels; -1 keeps the aspect ratio')  # fmt: skip
+    add('--target-resolution', nargs=2, type=int, metavar=('W', 'H'), help='the overlay fits '
+        'into W x H pixels, its aspect ratio kept; with one of them -1, the other is its short '
+        'side')  # fmt: skip
     add('--resize-algorithm', default='bilinear', help='nearest, bilinear (default), bicubic, '
         'area or lanczos')  # fmt: skip
     add('--preview-model', action='store_true', help='list the layers that can be explained, with '
@@ -90,22 +93,25 @@ def main() -> int:
     from mmsal.explain.export import Look, check_outputs, export_list, export_video
     from mmsal.explain.preview import as_table, preview_model
 
-    hush_mmengine()
+    hush_others()
     question = Question(
         args.method, args.target_layer_name, parse_options(args.method_options, '--method-options'),
         args.target_category, args.space,
     )  # fmt: skip
-    use_frames = args.use_frames or Path(args.video).is_dir()
+    is_list = Path(args.video).suffix == '.txt' and not Path(args.video).is_dir()
+    inputs = [job.video for job in read_job_list(args.video)] if is_list else [Path(args.video)]
+    use_frames = args.use_frames or all(path.is_dir() for path in inputs)
     sampling = Sampling(use_frames, args.source_fps, args.stride, args.window, args.dense)
     look = Look(
         args.decimals, args.fps, args.alpha, args.colormap, args.target_resolution,
         args.resize_algorithm,
     )  # fmt: skip
-    is_list = Path(args.video).suffix == '.txt' and not Path(args.video).is_dir()
     if not args.preview_model:
         check_outputs(args.file_url, args.out_filename, is_list)
     if is_list and args.frames:
         raise ValueError('--frames is for one video: write the ranges into the list')
+    if args.format and not is_list:
+        raise ValueError('--format is for a list: the suffix of --file-url says it for one video')
     if args.launcher != 'none' and not is_list:
         raise ValueError('--launcher is for a list of videos')
     workers = args.workers
@@ -116,13 +122,14 @@ def main() -> int:
     effort = Effort(args.batch_size, workers, ranks)
     model = load_recognizer(args.config, args.checkpoint, ranks.device(args.device), cfg_options)
     if args.preview_model:
-        video = read_job_list(args.video)[0].video if is_list else args.video
-        print(as_table(preview_model(model, video, sampling)))
+        with question.open(model):  # what is wrong with it is told now
+            pass
+        print(as_table(preview_model(model, inputs[0], sampling)))
         return 0
     if is_list:
         failures = export_list(
             model, args.video, question, sampling, look, args.file_url, args.out_filename,
-            args.format, args.overwrite, effort,
+            args.format or 'txt', args.overwrite, effort,
         )  # fmt: skip
         ranks.leave()
         return leave_status(FAILED_SOME if failures else 0, ranks.local)
