@@ -48,8 +48,8 @@ def run(main: Callable[[], int | None]) -> None:
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
     """A warning of ours in one line; others as Python shows them."""
-    ours = Path(__file__).resolve().parents[1] / 'mmsal'
-    if Path(filename).is_relative_to(ours):
+    package = sys.modules.get('mmsal')
+    if package is not None and Path(filename).is_relative_to(Path(package.__file__).parent):
         print(f'warning: {_one_line(message)}', file=sys.stderr)
     else:
         text = warnings.formatwarning(message, category, filename, lineno, line)

@@ -136,14 +136,14 @@ def explain_jobs(
 
 
 def _as_before(jobs: Sequence[Job], manifest: Manifest, suffix: str) -> list[Job]:
-    """The jobs, those that are done under the names that their files have.
+    """The jobs, those that have a file under the name that it has.
 
     A list that has grown may name its videos from another folder than before.
     """
     settled = []
     for job in jobs:
         row = manifest.rows.get(str(job.video))
-        if row is not None and row.status == 'done' and row.output.endswith(suffix):
+        if row is not None and row.output.endswith(suffix):
             job = replace(job, stem=Path(row.output.removesuffix(suffix)))
         settled.append(job)
     return settled

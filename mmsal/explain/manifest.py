@@ -17,7 +17,8 @@ class ManifestRow:
 
     Attributes:
         video: Path as given.
-        status: ``done`` or ``failed``.
+        status: ``done``, ``failed``, or ``outdated`` where a run with ``--overwrite`` has not come
+            to it yet: its file holds the maps of before.
         output: Heatmap file, relative to the manifest's folder.
         prediction: Name of the predicted class.
         score: Its probability.
@@ -86,7 +87,7 @@ class Manifest:
 
     def part(self, number: int) -> 'ManifestPart':
         """Where one of several processes writes its rows."""
-        return ManifestPart(self.path.with_name(f'.manifest.part{number}.csv'))
+        return ManifestPart(self.path.with_name(f'.manifest.part{number}.csv'), self)
 
     def begin(self, settings: dict, frame_ranges: dict, overwrite: bool = False) -> None:
         """Note how maps are about to be made, unless others are there that were made otherwise.
@@ -94,8 +95,8 @@ class Manifest:
         Args:
             settings (dict): Everything that changes the maps; JSON values.
             frame_ranges (dict): Of each video, by its path as given; JSON values.
-            overwrite (bool): Begin anew with these videos: their maps are removed. Maps of others
-                stay, and must have been made with the same settings.
+            overwrite (bool): Begin anew with these videos; each keeps its maps until it has new
+                ones. Maps of others stay, and must have been made with the same settings.
 
         Raises:
             ValueError: The folder's maps were made with other settings; nothing is changed then.
@@ -119,25 +120,12 @@ class Manifest:
                     f'folder{way_out}'
                 )
         if overwrite:
-            self._forget(frame_ranges.keys() & self.rows.keys())
+            for row in self.rows.values():
+                if row.output and row.video in frame_ranges:
+                    row.status = 'outdated'
+            _write_rows(self.path, self.rows.values())
         settings = {**settings, 'frame_ranges': {**known, **frame_ranges}}
         _write(noted, json.dumps(settings, indent=1, sort_keys=True) + '\n')
-
-    def _forget(self, videos: Iterable[str]) -> None:
-        """Remove the rows and maps of videos that are about to be explained again.
-
-        At once, so that a run that is stopped leaves no maps of other settings behind.
-        """
-        gone = [self.rows.pop(video) for video in videos]
-        if gone:
-            _write_rows(self.path, self.rows.values())
-        folder = self.path.parent.resolve()
-        for row in gone:
-            path = (folder / row.output).resolve()
-            # A manifest is a file that anybody can write: nothing outside its folder is removed.
-            if path.name.endswith(HEATMAP_SUFFIXES) and path.is_relative_to(folder):
-                path.unlink(missing_ok=True)
-                path.with_name(f'{path.name}.json').unlink(missing_ok=True)
 
     def is_done(self, video: str, output: str) -> bool:
         """Whether this video was explained before, its file still being there."""
@@ -160,19 +148,34 @@ class Manifest:
 
     def record(self, row: ManifestRow) -> None:
         """Add or replace a video's row and write the file anew, in one move."""
+        self.discard_outdated(row)
         self.rows[row.video] = row
         _write_rows(self.path, self.rows.values())
+
+    def discard_outdated(self, row: ManifestRow) -> None:
+        """Remove a video's outdated maps, unless its new ones stand in their place."""
+        former = self.rows.get(row.video)
+        if former is None or former.status != 'outdated' or former.output == row.output:
+            return
+        folder = self.path.parent.resolve()
+        path = (folder / former.output).resolve()
+        # A manifest is a file that anybody can write: nothing outside its folder is removed.
+        if path.name.endswith(HEATMAP_SUFFIXES) and path.is_relative_to(folder):
+            path.unlink(missing_ok=True)
+            path.with_name(f'{path.name}.json').unlink(missing_ok=True)
 
 
 class ManifestPart:
     """One process's rows of a :class:`Manifest`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, whole: Manifest) -> None:
         self.path = path
+        self.whole = whole
         self.rows: dict[str, ManifestRow] = {}
 
     def record(self, row: ManifestRow) -> None:
         """Add or replace a video's row and write the part anew, in one move."""
+        self.whole.discard_outdated(row)
         self.rows[row.video] = row
         _write_rows(self.path, self.rows.values())
 

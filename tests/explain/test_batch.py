@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from mmsal.explain import Job, Output, Question, explain_jobs, load_recognizer
-from mmsal.explain.manifest import OutputTakenError, failed
+from mmsal.explain.manifest import Manifest, OutputTakenError, failed
+from mmsal.heatmaps import read_heatmaps
 
 
 @pytest.fixture(scope='module')
@@ -45,6 +46,17 @@ def test_overwrite_leaves_no_maps_of_other_settings_behind(model, clips, tmp_pat
     rows = list(explain_jobs(model, jobs[:1], Output(tmp_path / 'out', overwrite=True)))
     assert rows[0].status == 'done'
     assert list(explain_jobs(model, jobs, Output(tmp_path / 'out'))) == [None, None]
+
+
+def test_an_overwrite_that_was_stopped_goes_on(model, clips, tmp_path):
+    jobs = [job(copy(clips, tmp_path, f'{name}.avi'), name) for name in 'ab']
+    out, other = tmp_path / 'out', Question(target='running', space='input')
+    list(explain_jobs(model, jobs, Output(out)))
+    next(explain_jobs(model, jobs, Output(out, overwrite=True), other))  # stopped after the first
+    assert [row.status for row in Manifest(out).rows.values()] == ['done', 'outdated']
+    rows = list(explain_jobs(model, jobs, Output(out), other))
+    assert [row and row.status for row in rows] == [None, 'done']
+    assert {read_heatmaps(out / f'{name}.txt').meta['space'] for name in 'ab'} == {'input'}
 
 
 def test_a_list_that_has_grown_goes_on(model, clips, tmp_path):

@@ -205,8 +205,9 @@ class TestSettings:
             Manifest(with_row).begin(settings, {'a.avi': None, 'b.avi': None})
         assert {path: path.read_bytes() for path in with_row.iterdir()} == before
         Manifest(with_row).begin(settings, {'a.avi': None}, overwrite=True)
-        assert written(with_row) == []
-        assert sorted(path.name for path in with_row.iterdir()) == ['manifest.csv', 'settings.json']
+        assert written(with_row) == ['a.avi outdated']
+        assert (with_row / 'a.txt').is_file()  # a run that fails at once has lost nothing
+        assert not Manifest(with_row).is_done('a.avi', 'a.txt')
 
     def test_overwrite_is_no_way_out_where_it_would_be_refused(self, with_row):
         with pytest.raises(ValueError, match=r'target None, not 1: name another folder$'):
@@ -220,14 +221,34 @@ class TestSettings:
             Manifest(with_row).begin({**self.SAME, 'target': 1}, {'b.avi': None}, overwrite=True)
         assert {path: path.read_bytes() for path in with_row.iterdir()} == before
 
+    @pytest.mark.parametrize('part', [None, 0])
+    @pytest.mark.parametrize('new', [row('a.avi', 'failed'), ManifestRow('a.avi', 'done', 'a.npz')])
+    def test_outdated_maps_go_when_the_new_ones_come(self, with_row, new, part):
+        (with_row / 'a.txt.json').touch()
+        manifest = Manifest(with_row)
+        manifest.begin(self.SAME, {'a.avi': None}, overwrite=True)
+        (manifest if part is None else manifest.part(part)).record(new)
+        assert not (with_row / 'a.txt').exists() and not (with_row / 'a.txt.json').exists()
+        Manifest(with_row).gather()
+        assert written(with_row) == [f'a.avi {new.status}']
+
+    def test_new_maps_in_the_place_of_outdated_ones_stay(self, with_row):
+        manifest = Manifest(with_row)
+        manifest.begin(self.SAME, {'a.avi': None}, overwrite=True)
+        manifest.record(row('a.avi'))
+        assert Manifest(with_row).is_done('a.avi', 'a.txt')
+
+    def test_maps_that_are_not_outdated_stay(self, with_row):
+        Manifest(with_row).record(row('a.avi', 'failed'))  # its overlay could not be drawn, say
+        assert (with_row / 'a.txt').is_file()
+
     @pytest.mark.parametrize('output', ['../kept.txt', 'notes.md', '{outside}/kept.txt'])
-    def test_overwrite_removes_maps_only(self, with_row, output):
-        outside = with_row.parent
-        output = output.format(outside=outside)
+    def test_nothing_but_maps_is_removed(self, with_row, output):
+        output = output.format(outside=with_row.parent)
         kept = with_row / output
         kept.write_text('mine')
-        Manifest(with_row).record(ManifestRow('b.avi', 'done', output))
-        Manifest(with_row).begin(self.SAME, {'b.avi': None}, overwrite=True)
+        Manifest(with_row).record(ManifestRow('b.avi', 'outdated', output))
+        Manifest(with_row).record(row('b.avi'))
         assert kept.read_text() == 'mine'
         kept.unlink()
 
