@@ -13,6 +13,7 @@ workaround                       upstream                                    end
 ``name_unreadable_videos``       dmlc/decord reads MMAction2's bytes, no name  mmaction2 > 1.2.0
 ``mend_tpn_head``                copies into its weights with gradients on    mmaction2 > 1.2.0
 ``silence_known_warnings``       open-mmlab/mmcv#3325, mmcv-lite by design   mmengine > 0.10.7
+``exit_beside_gloo``             pytorch/pytorch#190489                       open in torch 2.13
 ===============================  ==========================================  ====================
 
 Defects mended by what we declare instead of by code: MMAction2 imports ``importlib_metadata``
@@ -20,12 +21,15 @@ without requiring it, and MMEngine needs ``pkg_resources``, which setuptools 82 
 (open-mmlab/mmcv#3325); both stand in ``setup.py``.
 """
 
+import atexit
+import os
 import pickle
 import sys
 import types
 import warnings
 from importlib import metadata
 from pathlib import Path
+from typing import NoReturn
 
 # What to tell the user to install, and the versions that MMAction2 1.2.0 asserts.
 REQUIREMENTS = {
@@ -318,3 +322,23 @@ def _naming_file(original, fault):
 
     transform.names_file = True
     return transform
+
+
+def exit_beside_gloo(status: int) -> NoReturn:
+    """End a process that was in a gloo process group, without taking the interpreter down.
+
+    A thread of gloo drops its last piece of work a moment after the work is done, and needs the
+    interpreter's lock for that. Where the interpreter is being taken down by then, the process is
+    aborted (SIGABRT, "terminate called without an active exception"), though all is done; seen
+    once in some hundred processes. Destroying the group does not help: its threads live on.
+
+    What ``atexit`` has to do is done, and output is flushed. Called by the commands at their very
+    end; :func:`apply` does not.
+
+    Args:
+        status (int): The exit code.
+    """
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -241,3 +241,25 @@ def test_tpn_can_be_explained_before_it_is_tested():
         maps = cam.heatmaps(batch('tpn'))[0]
         assert maps.std() > 0.05
         assert maps.equal(expected.heatmaps(batch('tpn'))[0])
+
+
+EXITS = """
+import atexit, logging, sys
+from mmsal.compat import exit_beside_gloo
+
+class Finalized:
+    def __del__(self):
+        print('taken down', flush=True)
+
+kept = Finalized()
+atexit.register(print, 'last words')  # into a buffer that nobody flushes
+exit_beside_gloo(int(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize('status', [0, 3])
+def test_exit_beside_gloo_says_the_last_words_and_takes_nothing_down(status):
+    done = subprocess.run(
+        [sys.executable, '-c', EXITS, str(status)], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (status, 'last words\n', '')

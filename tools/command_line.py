@@ -30,8 +30,10 @@ def run(main: Callable[[], int | None]) -> None:
     where it came from.
     """
     warnings.showwarning = _show_warning
+    together = False
     try:
         status = main() or 0
+        together = True
     except KeyboardInterrupt:
         print('stopped', file=sys.stderr)
         status = 130
@@ -43,6 +45,8 @@ def run(main: Callable[[], int | None]) -> None:
             print(f'error: {_one_line(error)}', file=sys.stderr)
         left = leave_status(status, int(os.environ.get('LOCAL_RANK', 0)))
         status = status if _others_wait() else left
+    if _others_wait():
+        _leave_group(status, together)
     sys.exit(status)
 
 
@@ -60,6 +64,18 @@ def _others_wait() -> bool:
     """Whether other processes are in a group with this one, and must be ended with it."""
     distributed = sys.modules.get('torch.distributed')
     return distributed is not None and distributed.is_initialized()
+
+
+def _leave_group(status: int, together: bool) -> NoReturn:
+    """End this process of a group: with the others, or after an error at once, which ends them."""
+    from torch import distributed
+
+    from mmsal.compat import exit_beside_gloo
+
+    if together:
+        distributed.barrier()
+        distributed.destroy_process_group()
+    exit_beside_gloo(status)
 
 
 def _one_line(error: Exception) -> str:

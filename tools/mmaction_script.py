@@ -28,7 +28,6 @@ def run_script(name: str) -> None:
     if args.launcher == 'pytorch' and int(os.environ.get('WORLD_SIZE', 1)) > 1:
         _distribute_on_cpu()
     script['main']()
-    _leave_together()
 
 
 def _check(args) -> None:
@@ -84,12 +83,3 @@ def _distribute_on_cpu() -> None:
         'model_wrapper_cfg.device_ids=None',
         'model_wrapper_cfg.broadcast_buffers=False',
     ]
-
-
-def _leave_together() -> None:
-    """End the process group; a process that just leaves can be aborted in the middle of it."""
-    import torch
-
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.barrier()
-        torch.distributed.destroy_process_group()

@@ -73,12 +73,6 @@ class Ranks:
         if self.world > 1:
             distributed.barrier()
 
-    def leave(self) -> None:
-        """End the group; a process that just leaves can be aborted in the middle of it."""
-        if self.world > 1 and distributed.is_initialized():
-            distributed.barrier()
-            distributed.destroy_process_group()
-
 
 def join_ranks(launcher: str = 'none') -> Ranks:
     """This process among those that a launcher has started; they meet when they first have to.

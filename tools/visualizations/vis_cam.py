@@ -131,7 +131,6 @@ def main() -> int:
             model, args.video, question, sampling, look, args.file_url, args.out_filename,
             args.format or 'txt', args.overwrite, effort,
         )  # fmt: skip
-        ranks.leave()
         return leave_status(FAILED_SOME if failures else 0, ranks.local)
     export_video(
         model, args.video, question, sampling, look, args.file_url, args.out_filename, args.frames,
