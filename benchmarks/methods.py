@@ -1,6 +1,6 @@
 """Every attribution method beside the public packages that have it, in one run.
 
-    pip install --no-deps grad-cam==1.5.7 ttach && pip install scikit-learn
+    pip install --no-deps grad-cam==1.5.7 ttach && pip install scikit-learn cloudpickle
     python benchmarks/methods.py [--rounds 5] [--device cpu] [--out results.md]
 
 The maps are compared where both mean the same. pytorch-grad-cam and captum know pictures: a 2-D

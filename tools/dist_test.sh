@@ -8,12 +8,5 @@ usage() { sed -n '2,4s/^# //p' "$0"; }
 [[ $# -ge 3 ]] || { usage >&2; exit 2; }
 
 config=$1 checkpoint=$2 gpus=$3
-[[ $gpus =~ ^([1-9][0-9]*|auto|cpu|gpu)$ ]] || {
-    echo "error: expected a number of GPUs (or CPU processes), got $gpus" >&2
-    exit 2
-}
-export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}" # else torchrun says on stderr that it does so
-torchrun --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
-    --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
-    --nproc_per_node="$gpus" \
-    "$(dirname "$0")/test.py" "$config" "$checkpoint" --launcher pytorch "${@:4}"
+tools=$(dirname "$0")
+exec "$tools/launch.sh" "$gpus" "$tools/test.py" "$config" "$checkpoint" --launcher pytorch "${@:4}"

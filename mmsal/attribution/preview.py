@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmsal.attribution.explainer import InputShape, frozen, views_at_a_time
+from mmsal.attribution.explainer import InputShape, frozen
 from mmsal.attribution.layers import default_layer_names, split_name
 from mmsal.attribution.layouts import LayerOutput, LayoutError, find_layout, layout_shape
 
@@ -23,8 +23,8 @@ class LayerPreview:
     Attributes:
         name: For ``target_layer_name``.
         kind: Class of the module.
-        output: Shape of its output for one view of a 3-D network, or for the frames of a 2-D one,
-            as many as are taken at once (of several in a nested output, the first).
+        output: Shape of its output for one view of a 3-D network, or for the frames of a 2-D one
+            (of several in a nested output, the first).
         grid: (frames, rows, columns) of each clip.
         default: Whether it is explained when no layer is named.
     """
@@ -59,11 +59,10 @@ def preview_layers(model: nn.Module, data: dict) -> list[LayerPreview]:
     clip = (shape.frames, *shape.size)
     defaults = [split_name(name) for name in default_layer_names(model)]
     found = []
-    views = min(shape.views, views_at_a_time(model) or shape.views)
     for name, (kind, shapes) in outputs.items():
         path = split_name(name)
         for one in shapes:
-            described = LayerOutput(model.backbone, path, one, shape.samples * views, clip)
+            described = LayerOutput(model.backbone, path, one, shape.samples * shape.views, clip)
             try:
                 grid = layout_shape(find_layout(described), one)
             except LayoutError:

@@ -11,7 +11,7 @@ import numpy as np
 from torch import nn
 
 from mmsal.explain.batch import Effort, Output, explain_jobs
-from mmsal.explain.jobs import HEATMAP_SUFFIXES, Job, parse_frame_ranges, read_job_list
+from mmsal.explain.jobs import HEATMAP_SUFFIXES, Job, parse_frame_ranges
 from mmsal.explain.manifest import Manifest, ManifestRow, failed
 from mmsal.explain.one_video import Explanation, Question, explain_video
 from mmsal.explain.prepare import Sampling
@@ -169,7 +169,7 @@ def _file_in(name: str | None, video: str, suffix: str) -> Path | None:
 
 def export_list(
     model: nn.Module,
-    path: str,
+    jobs: Sequence[Job],
     question: Question,
     sampling: Sampling,
     look: Look,
@@ -183,7 +183,7 @@ def export_list(
 
     Args:
         model (nn.Module): From :func:`mmsal.explain.load_recognizer`.
-        path (str): The list; see :func:`mmsal.explain.read_job_list`.
+        jobs (Sequence[Job]): The list; see :func:`mmsal.explain.read_job_list`.
         question (Question): What is asked.
         sampling (Sampling): Of which frames.
         look (Look): How it is written and drawn.
@@ -197,12 +197,10 @@ def export_list(
         list[ManifestRow]: The videos that failed, of all processes.
 
     Raises:
-        ListError: The list cannot be used.
         ValueError: The class, the layer or the method does not exist, or the folder holds other
             maps.
         OSError: A folder cannot be written.
     """
-    jobs = read_job_list(path)
     folder = Path(heatmaps or overlays)
     output = Output(folder, f'.{file_format}', look.decimals, overwrite)
     if overlays:

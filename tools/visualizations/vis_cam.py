@@ -99,7 +99,8 @@ def main() -> int:
         args.target_category, args.space,
     )  # fmt: skip
     is_list = Path(args.video).suffix == '.txt' and not Path(args.video).is_dir()
-    inputs = [job.video for job in read_job_list(args.video)] if is_list else [Path(args.video)]
+    jobs = read_job_list(args.video) if is_list else []
+    inputs = [job.video for job in jobs] or [Path(args.video)]
     use_frames = args.use_frames or all(path.is_dir() for path in inputs)
     sampling = Sampling(use_frames, args.source_fps, args.stride, args.window, args.dense)
     look = Look(
@@ -128,7 +129,7 @@ def main() -> int:
         return 0
     if is_list:
         failures = export_list(
-            model, args.video, question, sampling, look, args.file_url, args.out_filename,
+            model, jobs, question, sampling, look, args.file_url, args.out_filename,
             args.format or 'txt', args.overwrite, effort,
         )  # fmt: skip
         return leave_status(FAILED_SOME if failures else 0, ranks.local)
