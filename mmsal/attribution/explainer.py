@@ -18,11 +18,13 @@ class Localization:
         view_scores: float32 [V', K], class scores of the views before softmax (a 2-D recognizer
             may pool its views before the head gives scores, so V' may be 1).
         target: The class that was explained, 0-based.
+        time: float32 [V, T], contribution of each frame, of methods that find one; else None.
     """
 
     raw: Tensor
     view_scores: Tensor
     target: int
+    time: Tensor | None = None
 
     @property
     def scores(self) -> Tensor:

@@ -1,34 +1,18 @@
-"""Attributions of single input pixels, all by captum: gradients, their integrals, and occlusion."""
+"""Attributions of single input pixels: gradients, their integrals, and occlusion."""
 
-import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from numbers import Integral, Real
+from collections.abc import Sequence
 from types import ModuleType
 
 import torch
 from torch import Tensor, nn
 
-from mmsal.attribution.cpu_kernels import quick_cpu_kernels
-from mmsal.attribution.explainer import (
-    Explainer,
-    InputShape,
-    Localization,
-    choose_targets,
-    frozen,
-)
+from mmsal.attribution.explainer import Explainer, InputShape, Localization, choose_targets
+from mmsal.attribution.gradient_points import CONTRIBUTIONS, gradient_points, sum_of_gradients
+from mmsal.attribution.input_options import INPUT_METHODS, checked_options
+from mmsal.attribution.scoring import Scorer
 
-# The methods, their options and the defaults of these; stride None is half the window.
-INPUT_OPTIONS = {
-    'input_gradient': {},
-    'integrated_gradients': {'steps': 32},
-    'smoothgrad': {'samples': 16, 'noise': 0.15, 'seed': 0},
-    'occlusion': {'window': (4, 32, 32), 'stride': None},
-}
-INPUT_METHODS = tuple(INPUT_OPTIONS)
 # These say how much a change of a pixel would matter, the others what the pixel contributes.
 SENSITIVITIES = ('input_gradient', 'smoothgrad')
-MOST = 2**32 - 1  # for whole numbers; more is a slip
 
 
 class InputAttribution(Explainer):
@@ -67,8 +51,8 @@ class InputAttribution(Explainer):
     says for or against the class, so contributions are added up with it, and of the sum is kept
     what speaks for the class, as Grad-CAM's ReLU does.
 
-    A batch is worked through together, one step or window after the other; smoothgrad goes sample
-    by sample, each with the same noise in whatever company. Occlusion takes a forward pass per
+    A batch is worked through together, one step, noisy copy or window after the other; the noise is
+    the same in whatever company. Occlusion, which captum computes, takes a forward pass per
     window, by default (T/2 - 1) (H/16 - 1) (W/16 - 1) of them.
 
     Args:
@@ -96,8 +80,9 @@ class InputAttribution(Explainer):
                 f'expected method to be one of {", ".join(INPUT_METHODS)}, got {method!r}'
             )
         self.method = method
-        self.options = _checked_options(method, options)
-        _captum()  # rather now than after the first video has been read
+        self.options = checked_options(method, options)
+        if method == 'occlusion':
+            _captum()  # rather now than after the first video has been read
         super().__init__(model)
 
     def localize(self, data: dict, target: int | Sequence[int] | None = None) -> list[Localization]:
@@ -127,91 +112,36 @@ class InputAttribution(Explainer):
         prepared = self.model.data_preprocessor(data, training=False)
         inputs = prepared['inputs'].detach().contiguous()
         views = InputShape.of(self.model, data['inputs']).views
-        scorer = _Scorer(self.model, type(prepared['data_samples'][0]), views)
+        scorer = Scorer(self.model, views)
         if self.method == 'input_gradient':
             return _input_gradient(scorer, inputs, target)
         with torch.no_grad():
             view_scores = scorer.of_views(inputs)
         targets = choose_targets(view_scores.mean(dim=1), target)
-        attribute = {
-            'integrated_gradients': _integrated_gradients,
-            'smoothgrad': _smoothgrad,
-            'occlusion': _occlusion,
-        }[self.method]
-        return attribute(scorer, inputs, targets, **self.options), view_scores, targets
-
-
-class _Scorer:
-    """Class scores of preprocessed inputs of any number of samples, as a function for captum."""
-
-    def __init__(self, model: nn.Module, sample_type: type, views: int) -> None:
-        self.model = model
-        self.sample_type = sample_type
-        self.views = views
-
-    def of_views(self, inputs: Tensor) -> Tensor:
-        """[N, V', K]."""
-        samples = [self.sample_type() for _ in inputs]  # the caller's own are left as they are
-        # Around every pass, not around the call: a head that draws at random must draw the same
-        # each time, or two passes would differ by more than their inputs.
-        with frozen(self.model), quick_cpu_kernels(self.model):
-            # As test_step goes on after preprocessing; not every recognizer can be called alike.
-            results = self.model._run_forward(
-                dict(inputs=inputs, data_samples=samples), mode='predict'
-            )
-        return torch.stack([result.pred_score for result in results])
-
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """[N, K], averaged over views."""
-        return self.of_views(inputs).mean(dim=1)
+        if self.method == 'occlusion':
+            return _occlusion(scorer, inputs, targets, **self.options), view_scores, targets
+        points = gradient_points(self.method, inputs, **self.options)
+        times_input = self.method in CONTRIBUTIONS
+        signed = sum_of_gradients(scorer, inputs, targets, points, times_input)
+        return signed, view_scores, targets
 
 
 def _input_gradient(
-    scorer: _Scorer, inputs: Tensor, target: int | Sequence[int] | None
+    scorer: Scorer, inputs: Tensor, target: int | Sequence[int] | None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Attributions, view scores and classes, of one pass: the scores come with the gradient."""
-    known = []
-
-    def explained(inputs: Tensor) -> Tensor:
-        view_scores = scorer.of_views(inputs)
+    leaf = inputs.clone().requires_grad_(True)
+    with torch.enable_grad():
+        view_scores = scorer.of_views(leaf)
         scores = view_scores.mean(dim=1)
         targets = choose_targets(scores, target)
-        known[:] = view_scores.detach(), targets
-        return scores.gather(1, targets[:, None])[:, 0]
-
-    saliency = _captum().Saliency(explained)
-    signed = saliency.attribute(inputs.clone().requires_grad_(True), abs=False)
-    return signed, *known
-
-
-def _integrated_gradients(scorer: _Scorer, inputs: Tensor, targets: Tensor, steps: int) -> Tensor:
-    return _captum().IntegratedGradients(scorer).attribute(
-        inputs,
-        baselines=0.0,
-        target=targets,
-        n_steps=steps,
-        method='gausslegendre',
-        internal_batch_size=len(inputs),  # one step of every sample at a time
-    )  # fmt: skip
-
-
-def _smoothgrad(
-    scorer: _Scorer, inputs: Tensor, targets: Tensor, samples: int, noise: float, seed: int
-) -> Tensor:
-    captum = _captum()
-    tunnel = captum.NoiseTunnel(captum.Saliency(scorer))
-    found = []
-    # captum takes one standard deviation for all samples, but each has its own range.
-    for one, target in zip(inputs.split(1), targets.split(1), strict=True):
-        deviation = noise * float(one.max() - one.min())
-        how = dict(nt_samples=samples, nt_samples_batch_size=1, stdevs=deviation)
-        with _seeded(seed, inputs.device):
-            found.append(tunnel.attribute(one, 'smoothgrad', target=target, abs=False, **how))
-    return torch.cat(found)
+        explained = scores.gather(1, targets[:, None]).sum()
+    (signed,) = torch.autograd.grad(explained, leaf)
+    return signed, view_scores.detach(), targets
 
 
 def _occlusion(
-    scorer: _Scorer, inputs: Tensor, targets: Tensor, window: Sequence[int], stride: Sequence[int]
+    scorer: Scorer, inputs: Tensor, targets: Tensor, window: Sequence[int], stride: Sequence[int]
 ) -> Tensor:
     """The drop of the score: [N, S, 1, H, W] or [N, V, 1, T, H, W].
 
@@ -245,65 +175,10 @@ def _occlusion(
     return drop.view(pixels).unsqueeze(2)
 
 
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Within the block torch draws on the device from this seed; then on as if nothing had been."""
-    cuda = device.type == 'cuda'
-    with torch.random.fork_rng(devices=[device] if cuda else []):
-        # Not torch.manual_seed, which reseeds every device there is.
-        generator = torch.cuda.default_generators[device.index] if cuda else torch.default_generator
-        generator.manual_seed(seed)
-        yield
-
-
 def _captum() -> ModuleType:
     """Imported no sooner than needed: it takes a while."""
     try:
         import captum.attr
     except ImportError as error:
-        raise ImportError(
-            f'input attributions need captum ({error}): pip install captum'
-        ) from error
+        raise ImportError(f'occlusion needs captum ({error}): pip install captum') from error
     return captum.attr
-
-
-def _checked_options(method: str, options: dict) -> dict:
-    known = INPUT_OPTIONS[method]
-    for name in options:
-        if name not in known:
-            expected = f'one of {", ".join(known)}' if known else 'none'
-            raise ValueError(f'expected options of {method} to be {expected}, got {name!r}')
-    checked = {**known, **options}
-    for name in {'steps', 'samples', 'seed'} & checked.keys():
-        checked[name] = _whole(name, checked[name], least=int(name != 'seed'))
-    if 'noise' in checked:
-        noise = checked['noise']
-        if not isinstance(noise, Real) or isinstance(noise, bool) or not 0 < noise < math.inf:
-            raise ValueError(f'expected noise to be a number above 0, got {noise!r}')
-        checked['noise'] = float(noise)
-    if 'window' in checked:
-        checked['window'], checked['stride'] = _windows(checked['window'], checked['stride'])
-    return checked
-
-
-def _whole(name: str, value: object, least: int) -> int:
-    if not isinstance(value, Integral) or isinstance(value, bool) or not least <= value <= MOST:
-        raise ValueError(
-            f'expected {name} to be a whole number from {least} to {MOST}, got {value!r}'
-        )
-    return int(value)
-
-
-def _windows(window: object, stride: object) -> tuple[tuple, tuple]:
-    window = _three('window', window)
-    stride = [max(1, length // 2) for length in window] if stride is None else stride
-    stride = _three('stride', stride)
-    if any(step > length for step, length in zip(stride, window, strict=True)):
-        raise ValueError(f'expected stride to be at most the window, {window}, got {stride}')
-    return window, stride
-
-
-def _three(name: str, value: object) -> tuple[int, int, int]:
-    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 3:
-        raise ValueError(f'expected {name} to be (frames, height, width), got {value!r}')
-    return tuple(_whole(name, length, 1) for length in value)

@@ -10,9 +10,10 @@ from mmsal.attribution.gradcam import GradCAM
 from mmsal.attribution.input_methods import INPUT_METHODS, InputAttribution
 from mmsal.attribution.layers import TargetLayerError
 from mmsal.attribution.rollout import AttentionRollout
+from mmsal.attribution.tsr.explainer import TSR, TemporalSaliencyRescaling
 
 ROLLOUT = 'attention_rollout'
-METHODS = (*CAM_METHODS, ROLLOUT, *INPUT_METHODS)
+METHODS = (*CAM_METHODS, ROLLOUT, *INPUT_METHODS, TSR)
 
 
 def open_explainer(
@@ -28,7 +29,8 @@ def open_explainer(
         method (str): One of ``METHODS``.
         target_layer_name (str, optional): For the methods of the CAM family; see
             :class:`mmsal.attribution.GradCAM`.
-        options: Of :class:`mmsal.attribution.InputAttribution`.
+        options: Of :class:`mmsal.attribution.InputAttribution` or
+            :class:`mmsal.attribution.TemporalSaliencyRescaling`.
 
     Raises:
         TargetLayerError: The layer does not exist, the method has none, or the model has no
@@ -40,6 +42,9 @@ def open_explainer(
     if method in INPUT_METHODS:
         _refuse_layer(method, target_layer_name)
         return InputAttribution(model, method, **options)
+    if method == TSR:
+        _refuse_layer(method, target_layer_name)
+        return TemporalSaliencyRescaling(model, **options)
     if options:
         raise ValueError(f'{method} has no options, got {", ".join(options)}')
     if method == ROLLOUT:

@@ -44,6 +44,24 @@ def merge_clips(
     return frames, values.clip(0, 1, out=values), seen
 
 
+def merge_times(
+    found: Sequence[Localization], clips: Sequence[PreparedClip], frames: np.ndarray
+) -> np.ndarray | None:
+    """Contribution of each frame, float64 [T], or None of a method that finds none.
+
+    The mean over the crops and clips that show a frame.
+    """
+    if any(one.time is None for one in found):
+        return None
+    total, times_shown = np.zeros(len(frames)), np.zeros(len(frames))
+    for one, clip in zip(found, clips, strict=True):
+        by_crop = one.time.cpu().numpy().reshape(-1, len(clip.frame_indices))
+        places = np.searchsorted(frames, clip.frame_indices)
+        np.add.at(total, places, by_crop.mean(axis=0))
+        np.add.at(times_shown, places, 1)
+    return total / times_shown
+
+
 def _of_clip(
     found: Localization, clip: PreparedClip, info: VideoInfo, space: str
 ) -> tuple[np.ndarray, np.ndarray | None]:

@@ -13,7 +13,7 @@ from torch import nn
 from mmsal.attribution import Explainer, Localization, open_explainer
 from mmsal.attribution.explainer import unaveraged_views
 from mmsal.explain.describe import describe_origin, describe_scaling, describe_video
-from mmsal.explain.merge import interpolate_frames, merge_clips
+from mmsal.explain.merge import interpolate_frames, merge_clips, merge_times
 from mmsal.explain.pipeline import ClipPipeline, PreparedClip
 from mmsal.explain.prediction import Prediction, average_views
 from mmsal.explain.prepare import PreparedVideo, Ranges, Sampling, open_pipeline, prepare_video
@@ -220,6 +220,9 @@ def _explanation(
         **describe_scaling(video.clips, found),
         **describe_origin(model),
     }
+    times = merge_times(found, video.clips, frames)
+    if times is not None:
+        meta['time_contributions'] = [round(float(time), 6) for time in times]
     if meta['raw_minimum'] == meta['raw_maximum']:
         warnings.warn(
             f'{video.info.path}: {question.method} is {meta["raw_minimum"]:g} everywhere, so the '

@@ -337,6 +337,6 @@ def test_without_captum(monkeypatch):
     spec.loader.exec_module(afresh)  # captum is imported when it is needed
     model = torch.nn.Identity()
     with pytest.raises(ImportError, match='pip install captum') as refusal:
-        afresh.InputAttribution(model)
+        afresh.InputAttribution(model, 'occlusion')
     assert '\n' not in str(refusal.value)
     assert model.training

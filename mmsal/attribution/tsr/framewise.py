@@ -1,0 +1,242 @@
+"""Changes of gradients, quick where a recognizer's CNN works frame by frame.
+
+A part hidden in frame t changes the CNN's features of frame t alone. In every other frame s the
+score's gradient is J_s' g, where the Jacobian J_s of the features stays as it is and only g, the
+score's gradient with respect to the features of s, changes with what is hidden elsewhere. So
+
+- the CNN sees each changed frame once, not each changed clip;
+- the recurrent part sees the changed sequences in batches;
+- the changes of g, over all that is hidden, lie close to a space of few dimensions (about 30 at
+  1e-4). J_s' is taken of a basis of it, and the rest is matrix products.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mmsal.attribution.gradient_points import Point
+from mmsal.attribution.tsr.bases import Basis, stack_bases, weigh
+from mmsal.attribution.tsr.frame_cnn import FrameCNN
+from mmsal.attribution.tsr.hiding import Hidden, Hiding
+
+# Errors of single pixels partly cancel in their sum over a frame, so that the bound, which takes
+# them as of one sign, may be passed that many times; docs/sequential_saliency.md has what is left.
+SLACK = 3
+ROUNDS = 3  # that bases are chosen anew, should the range of the changes have been overestimated
+ROUNDING = 1e-6  # of the largest change; below it the direct loop knows no better
+COLUMNS = 1024  # pixels of a frame at a time: what a processor's cache holds of their changes
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """A method that sums the score's gradients at some points, and the class they are of.
+
+    Attributes:
+        target: The class.
+        points: Where the gradient is taken; offsets [1, T, C, H, W].
+        times_input: Whether the sum is multiplied by the input.
+        signed: Whether its sign counts.
+    """
+
+    target: int
+    points: Sequence[Point]
+    times_input: bool = False
+    signed: bool = False
+
+
+class FramewiseChanges:
+    """Sums of \\|R(X) - R(X')\\| where R is made of gradients.
+
+    Args:
+        model (nn.Module): With ``classify_sequence``; in evaluation mode, its parameters without
+            gradient.
+        cnn (FrameCNN): Of the model.
+        hiding (Hiding): What is hidden.
+        gradients (Gradients): R.
+        tolerance (float): What the bases may leave out, as a share of the range of the changes
+            that are compared with each other: those of all frames, or of one frame's patches.
+        memory (int): Bytes that changes of slopes may take, and as much again gradients by them.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        cnn: FrameCNN,
+        hiding: Hiding,
+        gradients: Gradients,
+        tolerance: float,
+        memory: int,
+    ) -> None:
+        self.model, self.cnn, self.hiding, self.gradients = model, cnn, hiding, gradients
+        self.tolerance = tolerance
+        frames = hiding.frames
+        self.features = []  # [T, D] of each point
+        self.slopes = []  # d score / d feature, [T, D] of each point
+        signed = frames.new_zeros(len(frames), frames[0].numel())
+        gains = []
+        for point in gradients.points:
+            moved = point.of(frames.unsqueeze(0))[0].split(cnn.batch)
+            features = torch.cat([cnn.trace(some).features for some in moved])
+            slopes = self._slopes(features.unsqueeze(0))[0]
+            back = zip(moved, slopes.split(cnn.batch), strict=True)
+            found = torch.cat([cnn.trace(some).back(slope) for some, slope in back])
+            signed.add_(found, alpha=point.weight)
+            gains.append(_amplified(found, slopes))
+            self.features.append(features)
+            self.slopes.append(slopes)
+        self.signed = signed * frames.flatten(1) if gradients.times_input else signed
+        self.gain = torch.stack(gains)  # [points, T]
+        self.memory = memory
+        self.importance = frames.new_ones(len(frames), dtype=torch.float64)
+
+    def of_frames(self) -> Tensor:
+        """See :class:`mmsal.attribution.tsr.Changes`."""
+        hidden = [self.hiding.whole(t) for t in range(len(self.hiding.frames))]
+        # They are few, so that a good basis costs little.
+        found = self._changes(
+            hidden, len(hidden), torch.full_like(self.importance, self.tolerance / 10)
+        )
+        # An error in the patches of a frame that counts little does little harm.
+        self.importance = ((found - found.min()) / _ranges(found, len(found))).clamp(min=0.1)
+        return found
+
+    def of_parts(self, frames: Sequence[int]) -> Tensor:
+        """See :class:`mmsal.attribution.tsr.Changes`."""
+        rows, columns = self.hiding.grid
+        parts = rows * columns
+        turns = len(self.gradients.points) * self.slopes[0].numel() * self.slopes[0].element_size()
+        found = [self.signed.new_zeros(0, dtype=torch.float64)]
+        for some in _batches(frames, max(1, self.memory // (turns * parts))):
+            hidden = [part for t in some for part in self.hiding.patches(t)]
+            allowed = self.tolerance / self.importance[list(some)].repeat_interleave(parts)
+            found.append(self._changes(hidden, parts, allowed))
+        return torch.cat(found).view(len(frames), parts)
+
+    def _changes(self, hidden: Sequence[Hidden], group: int, tolerance: Tensor) -> Tensor:
+        """float64 [M]; ``group`` of them that follow each other are compared with each other."""
+        where = [one.frame for one in hidden]
+        found = [self._within(some) for some in _batches(hidden, self.cnn.batch)]
+        own, turns = zip(*found, strict=True)
+        own, turns = torch.cat(own), torch.cat(turns)  # [M], [M, points, T, D]
+        expected = _ranges(own, group)
+        for _ in range(ROUNDS):
+            elsewhere = self._elsewhere(turns, tolerance * expected)
+            elsewhere[range(len(hidden)), where] = 0  # but for what was turned into the mixture
+            total = own + elsewhere.sum(dim=1)
+            found = _ranges(total, group)
+            if bool((found >= expected / 2).all()):
+                break
+            expected = found
+        return total
+
+    def _within(self, hidden: Sequence[Hidden]) -> tuple[Tensor, Tensor]:
+        """Changes of R in the hidden frames, [N], of slopes elsewhere, [N, points, T, D]."""
+        where = [one.frame for one in hidden]
+        rows = range(len(hidden))
+        changed = self.hiding.hide(hidden)
+        signed = self.signed.new_zeros(len(hidden), self.signed.shape[1])
+        turns = []
+        for number, point in enumerate(self.gradients.points):
+            offset = point.offset
+            moved = point.scale * changed + (
+                offset[0, where] if torch.is_tensor(offset) else offset
+            )
+            trace = self.cnn.trace(moved)
+            sequences = self.features[number].repeat(len(hidden), 1, 1)
+            sequences[rows, where] = trace.features
+            slopes = self._slopes(sequences)
+            signed.add_(trace.back(slopes[rows, where]), alpha=point.weight)
+            turn = slopes - self.slopes[number]
+            turn[rows, where] = 0
+            turns.append(turn)
+        if self.gradients.times_input:
+            signed *= changed.flatten(1)
+        reference = self.signed[where]
+        if not self.gradients.signed:
+            signed, reference = signed.abs_(), reference.abs()
+        change = (signed - reference).abs_().sum(dim=1, dtype=torch.float64)
+        return change, torch.stack(turns, dim=1)
+
+    def _slopes(self, sequences: Tensor) -> Tensor:
+        """The score's gradient with respect to features, [N, T, D]."""
+        leaf = sequences.detach().requires_grad_(True)
+        with torch.enable_grad():
+            scores = self.model.classify_sequence(leaf)
+            explained = scores[:, self.gradients.target].sum()
+        return torch.autograd.grad(explained, leaf)[0]
+
+    def _elsewhere(self, turns: Tensor, allowed: Tensor) -> Tensor:
+        """Changes of R in every frame through its slopes, float64 [M, T].
+
+        Args:
+            turns (Tensor): Changes of the slopes, [M, points, T, D].
+            allowed (Tensor): float64 [M], error that is allowed each over all frames.
+        """
+        points, frames = turns.shape[1:3]
+        allowed = allowed / (frames * points)
+        bases = [
+            [Basis.of(turns[:, i, s], allowed, float(self.gain[i, s])) for i in range(points)]
+            for s in range(frames)
+        ]
+        sizes = [max(basis.size_for(SLACK) for basis in some) for some in bases]
+        noticed = [s for s in range(frames) if any(basis.excess[0] > 1 for basis in bases[s])]
+        # Frames whose bases are of like size go through the network together.
+        noticed.sort(key=lambda s: -sizes[s])
+        changes = allowed.new_zeros(len(turns), frames)
+        while noticed:
+            size = sizes[noticed[0]]
+            each = points * (size + 1) * self.signed[0].numel() * turns.element_size()
+            room = max(1, min(self.cnn.batch // 2, self.memory // each))
+            some, noticed = noticed[:room], noticed[room:]
+            vectors = stack_bases([bases[s] for s in some], size)
+            products = self._products(some, vectors.to(turns.dtype))
+            for frame, of_frame, found in zip(some, vectors, products, strict=True):
+                weights = weigh(turns[:, :, frame], of_frame)
+                changes[:, frame] = self._distances(frame, weights, found)
+        return changes
+
+    def _products(self, frames: Sequence[int], vectors: Tensor) -> Tensor:
+        """R for slopes that are the vectors, [F, points, K, D] -> [F, points, K, C H W]."""
+        found = []
+        for number, point in enumerate(self.gradients.points):
+            moved = point.of(self.hiding.frames[None])[0, frames]
+            products = self.cnn.products(moved, vectors[:, number])
+            found.append(products.mul_(point.weight))
+        found = torch.stack(found, dim=1)
+        if self.gradients.times_input:
+            found *= self.hiding.frames[frames].flatten(1)[:, None, None]
+        return found
+
+    def _distances(self, frame: int, weights: Tensor, products: Tensor) -> Tensor:
+        """Sums of \\|R(X') - R(X)\\| over a frame's pixels, float64 [M]."""
+        weights, products = weights.flatten(1).to(products.dtype), products.flatten(0, 1)
+        reference = self.signed[frame : frame + 1]
+        total = weights.new_zeros(len(weights), dtype=torch.float64)
+        for some, start in zip(
+            *(of.split(COLUMNS, dim=1) for of in (products, reference)), strict=True
+        ):
+            if self.gradients.signed:
+                total += (weights @ some).abs_().sum(dim=1)
+            else:
+                changed = torch.addmm(start, weights, some).abs_()
+                total += torch.cdist(changed, start.abs(), p=1)[:, 0]
+        return total
+
+
+def _amplified(products: Tensor, vectors: Tensor) -> Tensor:
+    """By how much J' lengthens vectors: |J' v|_1 / |v|_2, 0 for v = 0."""
+    length = vectors.norm(dim=1)
+    return torch.where(length > 0, products.abs().sum(dim=1) / length, torch.zeros_like(length))
+
+
+def _ranges(changes: Tensor, group: int) -> Tensor:
+    """For each change the range of its group, but not less than rounding."""
+    groups = changes.view(-1, group)
+    span = groups.amax(dim=1) - groups.amin(dim=1)
+    return span.clamp(min=ROUNDING * float(changes.max())).repeat_interleave(group)
+
+
+def _batches(items: Sequence, size: int) -> list[Sequence]:
+    return [items[start : start + size] for start in range(0, len(items), size)]
