@@ -1,4 +1,4 @@
-# make demo   fresh machine -> environment -> synthetic clips -> train -> heatmaps -> pictures
+# make demo   fresh machine -> environment -> synthetic clips -> train -> heatmaps -> TSR -> pictures
 # make test   fresh machine -> environment -> the whole test suite
 # Only Python 3.10+ (with venv and pip) and make are needed. Nothing outside this folder is touched.
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From nothing to heatmaps: synthetic clips -> train -> test -> heatmap files -> pictures.
+# From nothing to heatmaps: synthetic clips -> train -> test -> heatmap files -> TSR -> pictures.
 #   tools/demo.sh [OUT_DIR]            (default: demo_output; `make demo` calls this)
 # A second run goes on where the first stopped. DEMO_PERSONS (1-25) and DEMO_EPOCHS (12) make it
 # shorter (DEMO_PERSONS='2 11-12 19' DEMO_EPOCHS=1); the network then learns next to nothing.
@@ -41,6 +41,17 @@ step 'A contact sheet'
 python "$tools/visualizations/contact_sheet.py" "$out/heatmaps" "$out/contact_sheet.png" \
     --title 'Grad-CAM of a CNN-LSTM on synthetic clips'
 
+step 'Which frames, and where in them: TSR of two videos, held against their optical flow'
+head -n 2 "$out/test_clips.txt" > "$out/tsr_clips.txt"
+python "$tools/saliency/frame_saliency.py" "$config" "$checkpoint" "$out/tsr_clips.txt" \
+    --method tsr --out-dir "$out/tsr"
+python "$tools/saliency/optical_flow.py" "$out/tsr_clips.txt" --out-dir "$out/flow" \
+    --saliency "$out/tsr" --title 'TSR on synthetic clips'
+
+step 'How much of it falls on the legs, whose true pixels are known'
+python "$tools/saliency/evidence.py" "$config" "$checkpoint" "$clips" --out-dir "$out/evidence" \
+    --methods gradcam input_gradient tsr --limit 2
+
 cat <<END
 
 All of it lies in $out (the clips are synthetic):
@@ -50,4 +61,7 @@ All of it lies in $out (the clips are synthetic):
   heatmaps/            manifest.csv and one text file per video, with its .json beside it
   overlays/            the videos under their heatmaps
   contact_sheet.png    look at this first
+  tsr/                 per video: maps, strip of frames, time contributions (CSV, PNG), overlay
+  flow/                optical flow, results.csv, summary.csv and flow.png
+  evidence/            shares on legs and body, deletion and insertion curves
 END

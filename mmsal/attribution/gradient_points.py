@@ -88,4 +88,4 @@ def sum_of_gradients(
             explained = score(leaf).gather(1, targets[:, None]).sum()
         (gradient,) = torch.autograd.grad(explained, leaf)
         total.add_(gradient, alpha=point.weight)
-    return total.mul_(inputs) if times_input else total
+    return total.mul_(inputs.detach()) if times_input else total

@@ -18,10 +18,13 @@ def graph_size(function: Callable[[Tensor], Tensor], inputs: Tensor) -> int:
     kept = {}
 
     def keep(tensor: Tensor) -> Tensor:
-        if not isinstance(tensor, torch.nn.Parameter):
+        # A linear layer keeps its weight transposed, a view of it.
+        origin = tensor if tensor._base is None else tensor._base
+        if not isinstance(origin, torch.nn.Parameter):
             storage = tensor.untyped_storage()
             kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        # Not the tensor itself: an output that its own graph keeps would never be let go.
+        return tensor.detach()
 
     leaf = inputs.detach().clone().requires_grad_(True)
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):

@@ -212,19 +212,39 @@ def export_list(
             also_done=lambda job: _overlay_of(job, drawn).is_file(),
         )
     sampling = replace(sampling, keep_frames=overlays is not None)
+    failures = explain_with_progress(model, jobs, output, question, sampling, effort)
+    if effort.ranks.rank == 0:
+        tell_failures(failures, jobs, folder)
+    return failures
+
+
+def explain_with_progress(
+    model: nn.Module,
+    jobs: Sequence[Job],
+    output: Output,
+    question: Question,
+    sampling: Sampling,
+    effort: Effort,
+) -> list[ManifestRow]:
+    """Work through :func:`mmsal.explain.explain_jobs` under a progress bar; same arguments.
+
+    Returns:
+        list[ManifestRow]: The videos that failed, of all processes.
+    """
     rows = explain_jobs(model, jobs, output, question, sampling, effort)
-    first = effort.ranks.rank == 0
-    for _ in _with_progress(rows, len(effort.ranks.share(jobs)), quiet=not first):
+    for _ in _with_progress(rows, len(effort.ranks.share(jobs)), quiet=effort.ranks.rank != 0):
         pass
     # Every process's rows are in the manifest by now.
-    listed = Manifest(folder).rows
-    failures = failed(listed.get(str(job.video)) for job in jobs)
-    if first:
-        for row in failures:
-            error = row.error.removeprefix(f'{row.video}: ')
-            print(f'failed: {row.video}: {error}', file=sys.stderr)
-        print(f'{len(jobs) - len(failures)} of {len(jobs)} videos in {folder}')
-    return failures
+    listed = Manifest(output.folder).rows
+    return failed(listed.get(str(job.video)) for job in jobs)
+
+
+def tell_failures(failures: Sequence[ManifestRow], jobs: Sequence[Job], folder: Path) -> None:
+    """Print which videos of a list failed, and how many are done."""
+    for row in failures:
+        error = row.error.removeprefix(f'{row.video}: ')
+        print(f'failed: {row.video}: {error}', file=sys.stderr)
+    print(f'{len(jobs) - len(failures)} of {len(jobs)} videos in {folder}')
 
 
 def _overlay_of(job: Job, folder: Path) -> Path:

@@ -222,7 +222,7 @@ def _explanation(
     }
     times = merge_times(found, video.clips, frames)
     if times is not None:
-        meta['time_contributions'] = [round(float(time), 6) for time in times]
+        meta['time_contributions'] = [float(f'{time:.6g}') for time in times]
     if meta['raw_minimum'] == meta['raw_maximum']:
         warnings.warn(
             f'{video.info.path}: {question.method} is {meta["raw_minimum"]:g} everywhere, so the '

@@ -60,9 +60,10 @@ def _row(maps: HeatmapSequence, path: Path, frames: int, alpha: float) -> Row:
     pictures = overlay(
         read_frames(meta['video'], indices), maps.values[chosen], alpha, seen=maps.seen
     )
-    best = meta['predictions'][0]
-    caption = (
-        f'{Path(meta["video"]).name}: predicted {best["label"]} ({best["score"]:.2f}), '
-        f'explained {meta["target_label"]}'
-    )
+    caption = f'{Path(meta["video"]).name}: {meta.get("method", "heatmaps")}'
+    if meta.get('predictions'):  # not of optical flow
+        best = meta['predictions'][0]
+        caption += (
+            f', predicted {best["label"]} ({best["score"]:.2f}), explained {meta["target_label"]}'
+        )
     return Row(caption, pictures, [f'frame {index}' for index in indices])

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from mmsal.attribution import Localization
 from mmsal.datasets.video import VideoInfo
 from mmsal.explain import PreparedClip
-from mmsal.explain.merge import frames_between, interpolate_frames, merge_clips
+from mmsal.explain.merge import frames_between, interpolate_frames, merge_clips, merge_times
 from mmsal.heatmaps.geometry import Axis, View
 
 WIDTH, HEIGHT = 12, 8
@@ -118,6 +119,56 @@ class TestCrops:
         with pytest.raises(ValueError, match='cannot be carried to the source: it bends the pict'):
             merge_clips([one], [bent], INFO, 'source')
         assert merge_clips([one], [bent], INFO, 'input')[1].shape == (2, HEIGHT, WIDTH)
+
+
+def timed(time) -> Localization:
+    """Contributions [V, T] of frames."""
+    time = torch.as_tensor(time, dtype=torch.float32)
+    return Localization(torch.zeros(*time.shape, 1, 1), torch.zeros(1, 2), 0, time)
+
+
+class TestTimes:
+    def test_of_one_clip_are_its_own(self):
+        times = merge_times([timed([[0.5, 0, 1]])], [clip([3, 5, 9])], np.array([3, 5, 9]))
+        assert times.tolist() == [0.5, 0, 1]
+        assert times.dtype == np.float64
+
+    def test_crops_count_alike(self):
+        several = timed([[0, 0.5, 1], [1, 0.25, 0], [0.5, 0, 0.5]])
+        times = merge_times([several], [clip([0, 1, 2], (WHOLE,) * 3)], np.arange(3))
+        np.testing.assert_allclose(times, [0.5, 0.25, 0.5])
+
+    def test_a_frame_gets_the_mean_over_the_times_it_is_shown(self):
+        """As for maps: frame 4 twice in the first clip, whose crops are two, once in the second."""
+        first, second = timed([[0.2, 1, 0.6], [0.4, 0, 0.4]]), timed([[0.5, 0.1]])
+        clips = [clip([4, 2, 4], (WHOLE, WHOLE)), clip([9, 4])]
+        times = merge_times([first, second], clips, np.array([2, 4, 9]))
+        np.testing.assert_allclose(times, [0.5, (0.3 + 0.5 + 0.1) / 3, 0.5], rtol=1e-6)
+
+    def test_clips_as_views_of_one_sample(self):
+        """2-D heads cut a sample's frames into clips: V views of T frames, one crop."""
+        several = timed([[0, 0.2, 0.4], [1, 0.6, 0.8]])
+        times = merge_times([several], [clip([0, 2, 4, 4, 6, 8])], np.array([0, 2, 4, 6, 8]))
+        np.testing.assert_allclose(times, [0, 0.2, 0.7, 0.6, 0.8], rtol=1e-6)
+
+    def test_of_a_method_without_them_are_none(self):
+        clips = [clip([0, 1]), clip([2, 3])]
+        both = [timed([[0, 1]]), found(maps(1, 2, HEIGHT, WIDTH))]
+        assert merge_times(both, clips, np.arange(4)) is None
+
+    @given(st.lists(st.lists(st.integers(0, 20), min_size=1, max_size=6), min_size=1, max_size=5))
+    def test_as_a_table_grouped_by_frame(self, shown):
+        """Against pandas: every clip that shows a frame gives a row."""
+        random = np.random.default_rng(0)
+        values = [random.random(len(frames)) for frames in shown]
+        rows = pd.DataFrame({'frame': np.concatenate(shown), 'time': np.concatenate(values)})
+        expected = rows.groupby('frame')['time'].mean()
+        times = merge_times(
+            [timed(one[None]) for one in values],
+            [clip(frames) for frames in shown],
+            expected.index.to_numpy(),
+        )
+        np.testing.assert_allclose(times, expected, rtol=1e-5, atol=1e-6)
 
 
 FRAMES = st.sets(st.integers(0, 80), min_size=1, max_size=12).map(sorted).map(np.array)

@@ -192,7 +192,10 @@ def _frame_cnn(model: nn.Module, frames: Tensor, memory: int) -> FrameCNN | None
     """The CNN, if the recognizer has one that works frame by frame."""
     if not all(hasattr(model, name) for name in ('extract_frame_features', 'classify_sequence')):
         return None
-    cnn = FrameCNN(model, frames[0], memory)
+    try:
+        cnn = FrameCNN(model, frames[0], memory)
+    except RuntimeError:  # a CNN that mixes frames may refuse a single one
+        return None
     return cnn if works_frame_by_frame(model, cnn, frames) else None
 
 

@@ -1,15 +1,14 @@
 """The CNN of a recognizer that works frame by frame, made quick for gradients of its input."""
 
 import copy
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from mmsal.attribution.graph_size import graph_size
+from mmsal.attribution.tsr.stem import rewrite_stem
 
 BATCH = 32  # frames; with more, a CPU's cache holds less of what the backward pass needs
 AGREEMENT = 1e-3  # of the largest feature; rounding is a hundredth of it, a neighbour's share more
@@ -18,9 +17,9 @@ AGREEMENT = 1e-3  # of the largest feature; rounding is a hundredth of it, a nei
 class FrameCNN:
     """Features of single frames, and products of vectors with their Jacobians.
 
-    Batch norm is folded into the convolutions. On a CPU channels are innermost, where oneDNN needs
-    no copies, and a strided convolution of few channels, whose backward pass is slow, becomes one
-    without a stride. All of it computes the same but for rounding.
+    Batch norm is folded into the convolutions, the first layers are rewritten (:mod:`.stem`), and
+    on a CPU channels are innermost, where oneDNN needs no copies. All of it computes the same but
+    for rounding.
 
     Args:
         model (nn.Module): With ``extract_frame_features`` ([N, T, C, H, W] to [N, T, D]); in
@@ -30,11 +29,11 @@ class FrameCNN:
     """
 
     def __init__(self, model: nn.Module, frame: Tensor, memory: int) -> None:
-        backbone = _folded(model.backbone)
+        backbone = rewrite_stem(_folded(model.backbone))
         self.format = torch.contiguous_format
         if frame.device.type == 'cpu':
             self.format = torch.channels_last
-            backbone = _without_strided_stem(backbone).to(memory_format=self.format)
+            backbone = backbone.to(memory_format=self.format)
         self.model = copy.copy(model)
         self.model._modules = {**model._modules, 'backbone': backbone}
         # As much again as the graph for the gradients on their way.
@@ -122,50 +121,3 @@ def _folded(backbone: nn.Module) -> nn.Module:
     from mmcv.cnn import fuse_conv_bn
 
     return fuse_conv_bn(copy.deepcopy(backbone)).requires_grad_(False)
-
-
-def _without_strided_stem(backbone: nn.Module) -> nn.Module:
-    for name, module in list(backbone.named_modules()):
-        if type(module) is nn.Conv2d and UnshuffledConv2d.can_replace(module):
-            parent, _, child = name.rpartition('.')
-            setattr(backbone.get_submodule(parent), child, UnshuffledConv2d(module))
-    return backbone
-
-
-class UnshuffledConv2d(nn.Module):
-    """A strided convolution of few channels as one without a stride.
-
-    Blocks of s x s pixels become channels (a pixel unshuffle), and so do those of the kernel. The
-    sums are the same; the backward pass of such a convolution is an ordinary one.
-
-    Args:
-        conv (nn.Conv2d): Of the kind that :meth:`can_replace` accepts.
-    """
-
-    def __init__(self, conv: nn.Conv2d) -> None:
-        super().__init__()
-        self.stride, self.padding = conv.stride[0], conv.padding
-        self.kernel = conv.kernel_size
-        missing = [-size % self.stride for size in self.kernel]
-        weight = functional.pad(conv.weight.detach(), (0, missing[1], 0, missing[0]))
-        weight = functional.pixel_unshuffle(weight, self.stride)
-        self.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last), False)
-        self.bias = conv.bias
-
-    @staticmethod
-    def can_replace(conv: nn.Conv2d) -> bool:
-        """Whether it is strided alike in both directions and of few channels."""
-        alike = conv.stride[0] == conv.stride[1] > 1 and conv.dilation == (1, 1)
-        padded = conv.padding_mode == 'zeros' and not isinstance(conv.padding, str)
-        return alike and padded and conv.groups == 1 and conv.in_channels <= 4
-
-    def forward(self, x: Tensor) -> Tensor:
-        """As ``nn.Conv2d``: [N, C, H, W] -> [N, O, H', W']."""
-        padding = []
-        for size, kernel, before in zip(x.shape[-2:], self.kernel, self.padding, strict=True):
-            steps = (size + 2 * before - kernel) // self.stride + 1
-            covered = (steps - 1 + math.ceil(kernel / self.stride)) * self.stride
-            padding = [before, covered - size - before, *padding]
-        x = functional.pixel_unshuffle(functional.pad(x, padding), self.stride)
-        x = x.contiguous(memory_format=torch.channels_last)
-        return functional.conv2d(x, self.weight, self.bias)

@@ -188,7 +188,7 @@ class FramewiseChanges:
         while noticed:
             size = sizes[noticed[0]]
             each = points * (size + 1) * self.signed[0].numel() * turns.element_size()
-            room = max(1, min(self.cnn.batch // 2, self.memory // each))
+            room = max(1, min(self.cnn.batch // 5, self.memory // each))
             some, noticed = noticed[:room], noticed[room:]
             vectors = stack_bases([bases[s] for s in some], size)
             products = self._products(some, vectors.to(turns.dtype))
