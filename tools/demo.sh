@@ -41,16 +41,16 @@ step 'A contact sheet'
 python "$tools/visualizations/contact_sheet.py" "$out/heatmaps" "$out/contact_sheet.png" \
     --title 'Grad-CAM of a CNN-LSTM on synthetic clips'
 
-step 'Which frames, and where in them: TSR of two videos, held against their optical flow'
-head -n 2 "$out/test_clips.txt" > "$out/tsr_clips.txt"
+step 'Which frames, and where in them: TSR of a pass of two videos, held against optical flow'
+head -n 2 "$out/test_clips.txt" | sed 's/,.*//' > "$out/tsr_clips.txt"
 python "$tools/saliency/frame_saliency.py" "$config" "$checkpoint" "$out/tsr_clips.txt" \
-    --method tsr --out-dir "$out/tsr"
+    --method tsr --patch-size 14 --out-dir "$out/tsr"
 python "$tools/saliency/optical_flow.py" "$out/tsr_clips.txt" --out-dir "$out/flow" \
     --saliency "$out/tsr" --title 'TSR on synthetic clips'
 
 step 'How much of it falls on the legs, whose true pixels are known'
 python "$tools/saliency/evidence.py" "$config" "$checkpoint" "$clips" --out-dir "$out/evidence" \
-    --methods gradcam input_gradient tsr --limit 2
+    --methods gradcam input_gradient integrated_gradients --limit 4
 
 cat <<END
 

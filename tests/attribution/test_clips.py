@@ -1,11 +1,13 @@
 """Attributions of one clip: input_gradient against captum, and the model left as it was."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
 from captum.attr import Saliency
 
-from mmsal.attribution import input_gradient
+from mmsal.attribution import feature_saliency, input_gradient
 from mmsal.attribution.clips import ClipLayout, evaluating
 from tests.attribution.networks import build
 
@@ -75,6 +77,33 @@ def test_leaves_everything_as_it_was(fails):
     assert clip.grad is None
     assert torch.equal(torch.get_rng_state(), torch_state)
     assert (np.random.get_state()[1] == numpy_state).all()
+
+
+@pytest.mark.parametrize('fails', [False, True])
+@pytest.mark.parametrize('function', [input_gradient, feature_saliency])
+def test_cudnn_is_off_for_the_recurrent_gradient_alone(function, fails):
+    """In evaluation mode cuDNN has no backward pass of an LSTM; the CNN keeps its quick kernels."""
+    model = build('cnn_lstm')
+    seen = {'recurrent': [], 'cnn': []}
+
+    def note(kind):
+        def hook(*_):
+            if kind == 'recurrent' and not torch.is_grad_enabled():
+                return  # scores alone, which cuDNN may give
+            seen[kind].append(torch.backends.cudnn.enabled)
+            if fails and kind == 'recurrent':
+                raise RuntimeError('on purpose')
+
+        return hook
+
+    model.cls_head.recurrent[0].register_forward_pre_hook(note('recurrent'))
+    model.backbone.conv1.register_forward_pre_hook(note('cnn'))
+    assert torch.backends.cudnn.enabled
+    with pytest.raises(RuntimeError, match='on purpose') if fails else nullcontext():
+        function(model, clip_for('cnn_lstm', torch.float32), 1)
+    assert seen['recurrent'] and not any(seen['recurrent'])
+    assert seen['cnn'] and all(seen['cnn'])
+    assert torch.backends.cudnn.enabled
 
 
 def test_evaluating_sees_to_every_part_and_survives_an_error():

@@ -97,9 +97,10 @@ def temporal_saliency_rescaling(
 
     A recognizer whose CNN works frame by frame (``extract_frame_features`` and
     ``classify_sequence``, as :class:`mmsal.models.CNNLSTMRecognizer`) is explained without sending
-    every clip through it, see :mod:`mmsal.attribution.tsr.framewise`: the map differs from that of
-    ``exact=True`` by at most about 1e-3 of its largest value. All others, and a CNN that turns out
-    to mix frames, are explained directly.
+    every clip through it, see :mod:`mmsal.attribution.tsr.framewise`: the map is that of
+    ``exact=True`` to 1e-3 of its largest value where the gradient does not hang on the last bit
+    (docs/sequential_saliency.md). All others, and a CNN that turns out to mix frames, are explained
+    directly.
 
     Args:
         model (nn.Module): A recognizer of MMAction2. It is left as it is, its mode included.

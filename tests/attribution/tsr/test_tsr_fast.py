@@ -7,8 +7,9 @@ too. In float64, where next to no rounding shuts a ReLU that another batch size 
 
 import pytest
 import torch
+from captum.attr import Saliency
 
-from mmsal.attribution import temporal_saliency_rescaling
+from mmsal.attribution import input_gradient, temporal_saliency_rescaling
 from mmsal.attribution.tsr import clip_tsr
 from tests.attribution.networks import build
 from tests.attribution.tsr.test_frame_cnn import BACKBONES, cnn_lstm, noise
@@ -16,8 +17,8 @@ from tests.attribution.tsr.test_frame_cnn import BACKBONES, cnn_lstm, noise
 CELLS = ('lstm', 'input_cell_attention')
 METHODS = {
     'input_gradient': {},
-    'smoothgrad': dict(samples=3, noise=0.1),
-    'integrated_gradients': dict(steps=3),
+    'smoothgrad': dict(samples=2, noise=0.1),
+    'integrated_gradients': dict(steps=2),
 }
 
 
@@ -67,16 +68,16 @@ def trained(cell):
     labels = torch.arange(8) % 2
     signs = (2.0 * labels - 1).view(8, 1, 1, 1, 1)
     clips = 0.5 * noise(8, 5, 3, 16, 16, seed=3) + signs * ramp
-    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-4)
     losses = []
-    for _ in range(25):
+    for _ in range(15):
         scores = model.classify_sequence(model.extract_frame_features(clips))
         loss = torch.nn.functional.cross_entropy(4 * scores[:, :2], labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-    assert losses[-1] < 0.2 * losses[0]
+    assert losses[-1] < 0.5 * losses[0]
     return model.requires_grad_(False)
 
 
@@ -86,6 +87,33 @@ def test_equals_the_direct_way(cell, method):
     quick, direct = both(cnn_lstm(cell=cell), noise(5, 3, 25, 29), of=method, **METHODS[method])
     assert quick.chosen.tolist() == direct.chosen.tolist()
     assert error(quick, direct) < 1e-3
+
+
+def test_smoothgrad_by_captum():
+    """R is the size of captum's mean gradient at noisy copies, the noise that of the whole clip."""
+    model, clip = cnn_lstm(), noise(4, 3, 20, 26)
+    gradient = Saliency(
+        lambda frames: model.classify_sequence(model.extract_frame_features(frames))
+    )
+    generator = torch.Generator().manual_seed(6)
+    draws = [torch.randn(clip.shape, generator=generator, dtype=clip.dtype) for _ in range(2)]
+    shifts = [0.2 * (clip.max() - clip.min()) * draw for draw in draws]
+
+    def attribution(frames):
+        copies = torch.stack([frames + shift for shift in shifts]).requires_grad_(True)
+        return gradient.attribute(copies, target=1, abs=False).mean(dim=0).abs()
+
+    expected = []
+    for t in range(4):
+        without = clip.clone()
+        without[t] = 0.5
+        expected.append(float((attribution(clip) - attribution(without)).abs().sum()))
+    how = dict(mask_value=0.5, form='paper', of='smoothgrad', samples=2, noise=0.2, seed=6)
+    for exact, closeness in ((True, 1e-6), (False, 1e-3)):
+        found = temporal_saliency_rescaling(model, clip, 1, 20, exact=exact, **how)
+        torch.testing.assert_close(
+            found.time.double(), torch.tensor(expected).double(), rtol=closeness, atol=0
+        )
 
 
 @pytest.mark.parametrize('cell', CELLS)
@@ -113,11 +141,12 @@ def test_small_clips(shape):
 
 
 def test_hiding_what_is_there_anyway_changes_nothing():
-    """A clip of one colour: all changes are alike, 0, and so is what is made of them."""
-    for result in both(cnn_lstm(), torch.full((4, 3, 20, 20), 0.3).double(), mask_value='first'):
-        assert not result.chosen.any()
-        assert (result.saliency == 0).all()
-        assert (result.time == 0).all()
+    """A clip of one colour, hidden by that colour: no change but for rounding."""
+    model, clip = cnn_lstm(), torch.full((4, 3, 20, 20), 0.3).double()
+    scale = float(input_gradient(model, clip, 1).sum())
+    for result in both(model, clip, mask_value='first', form='paper'):
+        assert 0 <= float(result.time.max()) < 1e-9 * scale
+        assert 0 <= float(result.saliency.max()) < (1e-9 * scale) ** 2
 
 
 @pytest.mark.parametrize('cell', CELLS)
@@ -135,13 +164,14 @@ def test_float32_but_for_rounding(cell):
 
 
 def test_a_tighter_tolerance_gives_a_smaller_error(monkeypatch):
-    model, clip = cnn_lstm(), noise(6, 3, 36, 44)
+    model, clip = cnn_lstm(), noise(5, 3, 28, 36)
+    direct = temporal_saliency_rescaling(model, clip, 1, 6, 'blur', exact=True)
     errors = []
     for tolerance in (10.0, 0.1, 1e-3, 1e-8):
         monkeypatch.setattr(clip_tsr, 'TOLERANCE', tolerance)
-        errors.append(error(*both(model, clip, 6)))
-    assert errors[0] > 3 * errors[1]
-    assert errors[1] > 3 * errors[2]
+        quick = temporal_saliency_rescaling(model, clip, 1, 6, 'blur')
+        errors.append(error(quick, direct))
+    assert errors[0] > 3 * errors[1] > 9 * errors[2]
     assert errors[3] < 1e-6
 
 
