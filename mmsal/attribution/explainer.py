@@ -126,7 +126,7 @@ def choose_targets(scores: Tensor, target: int | Sequence[int] | None) -> Tensor
     if target is None:
         return scores.argmax(dim=1)
     targets = torch.as_tensor(target, device=scores.device).expand(len(scores))
-    if not bool(((targets >= 0) & (targets < classes)).all()):
+    if targets.is_floating_point() or not bool(((targets >= 0) & (targets < classes)).all()):
         raise ValueError(f'expected a class from 0 to {classes - 1}, got {target}')
     return targets
 

@@ -1,5 +1,6 @@
 """Temporal saliency rescaling of one clip."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -185,7 +186,7 @@ def check_tsr_options(
         raise ValueError(f'expected exact to be True or False, got {exact!r}')
     if of not in GRADIENT_METHODS:
         raise ValueError(f'expected of to be one of {", ".join(GRADIENT_METHODS)}, got {of!r}')
-    if not isinstance(memory, Real) or isinstance(memory, bool) or not memory > 0:
+    if not isinstance(memory, Real) or isinstance(memory, bool) or not 0 < memory < math.inf:
         raise ValueError(f'expected memory to be a number of GiB above 0, got {memory!r}')
 
 
@@ -193,8 +194,12 @@ def _frame_cnn(model: nn.Module, frames: Tensor, memory: int) -> FrameCNN | None
     """The CNN, if the recognizer has one that works frame by frame."""
     if not all(hasattr(model, name) for name in ('extract_frame_features', 'classify_sequence')):
         return None
+    if getattr(model.cls_head, 'clip_len', None) not in (None, len(frames)):
+        return None  # the head cuts the frames into clips and averages their scores
     try:
         cnn = FrameCNN(model, frames[0], memory)
+    except torch.OutOfMemoryError:
+        raise
     except RuntimeError:  # a CNN that mixes frames may refuse a single one
         return None
     return cnn if works_frame_by_frame(model, cnn, frames) else None

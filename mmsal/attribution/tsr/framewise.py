@@ -116,14 +116,12 @@ class FramewiseChanges:
 
     def _changes(self, hidden: Sequence[Hidden], group: int, tolerance: Tensor) -> Tensor:
         """float64 [M]; ``group`` of them that follow each other are compared with each other."""
-        where = [one.frame for one in hidden]
         found = [self._within(some) for some in _batches(hidden, self.cnn.batch)]
         own, turns = zip(*found, strict=True)
         own, turns = torch.cat(own), torch.cat(turns)  # [M], [M, points, T, D]
         expected = _ranges(own, group)
         for _ in range(ROUNDS):
             elsewhere = self._elsewhere(turns, tolerance * expected)
-            elsewhere[range(len(hidden)), where] = 0  # but for what was turned into the mixture
             total = own + elsewhere.sum(dim=1)
             found = _ranges(total, group)
             if bool((found >= expected / 2).all()):

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from mmsal.attribution import temporal_saliency_rescaling
-from mmsal.attribution.tsr import clip_tsr
 from tests.attribution.networks import build
 from tests.attribution.tsr.oracle import direct_loop, scores_of
+from tests.attribution.tsr.test_frame_cnn import cnn_lstm
 
 # A patch of one colour makes the CNN's first maps flat. Which of the equal values a max pooling
 # takes then, and so where the gradient goes, is decided by the last bit, which kernels, batch sizes
@@ -143,21 +143,6 @@ def test_quick_way_with_flat_patches(name, state, dtype):
     assert float(difference.max()) < 5e-2
 
 
-@pytest.mark.parametrize('form', ['official', 'paper'])
-@pytest.mark.parametrize(
-    ('of', 'options'),
-    [('smoothgrad', dict(samples=3, noise=0.1)), ('integrated_gradients', dict(steps=3))],
-)
-def test_quick_way_of_other_gradients(of, options, form):
-    model = frozen_double('cnn_lstm')
-    clip = noise(5, 3, 26, 30, seed=2)
-    how = dict(patch_size=13, mask_value=SMOOTH, of=of, form=form, **options)
-    quick = temporal_saliency_rescaling(model, clip, 1, **how)
-    direct = temporal_saliency_rescaling(model, clip, 1, exact=True, **how)
-    assert not quick.direct
-    assert largest_difference(quick.saliency, direct.saliency) < 1e-3
-
-
 def test_integrated_gradients_against_captum():
     model = frozen_double('cnn_lstm_attention')
     frames = noise(4, 3, 26, 22)
@@ -168,19 +153,6 @@ def test_integrated_gradients_against_captum():
     how = dict(of='integrated_gradients', steps=4, exact=True)
     result = temporal_saliency_rescaling(model, frames, 1, 13, 'mean', **how)
     assert largest_difference(result.saliency.double(), saliency) < 1e-5
-
-
-def test_a_smaller_tolerance_gives_a_smaller_error(monkeypatch):
-    model = frozen_double('cnn_lstm')
-    clip = noise(5, 3, 30, 26, seed=1)
-    direct = temporal_saliency_rescaling(model, clip, 1, 8, SMOOTH, exact=True)
-    errors = []
-    for tolerance in (1.0, 1e-3, 1e-7):
-        monkeypatch.setattr(clip_tsr, 'TOLERANCE', tolerance)
-        quick = temporal_saliency_rescaling(model, clip, 1, 8, SMOOTH)
-        errors.append(largest_difference(quick.saliency, direct.saliency))
-    assert errors[0] > 10 * errors[1]
-    assert errors[2] < 1e-5
 
 
 def test_a_backbone_that_mixes_frames_is_noticed():
@@ -195,24 +167,6 @@ def test_a_backbone_that_mixes_frames_is_noticed():
     model = MODELS.build(Config(dict(model=config)).model).eval()
     result = temporal_saliency_rescaling(model, noise(8, 3, 32, 32, dtype=torch.float32), 1, 32)
     assert result.direct
-
-
-def test_cbam_is_quick_too():
-    from mmaction.registry import MODELS
-    from mmengine.config import Config
-
-    from tests.attribution.networks import CONFIGS
-
-    config = copy.deepcopy(CONFIGS['cnn_lstm'])
-    config['backbone'] = dict(type='ResNetCBAM', depth=18)
-    config['cls_head'] = dict(config['cls_head'], clip_len=None)
-    torch.manual_seed(0)
-    model = MODELS.build(Config(dict(model=config)).model).eval().double().requires_grad_(False)
-    clip = noise(4, 3, 32, 26)
-    quick = temporal_saliency_rescaling(model, clip, 1, 13, SMOOTH)
-    direct = temporal_saliency_rescaling(model, clip, 1, 13, SMOOTH, exact=True)
-    assert not quick.direct
-    assert largest_difference(quick.saliency, direct.saliency) < 1e-3
 
 
 @pytest.mark.parametrize('exact', [False, True])
@@ -244,10 +198,9 @@ def resident() -> int:
     return int(Path('/proc/self/statm').read_text().split()[1]) * 4096
 
 
-@pytest.mark.parametrize('name', CELLS)
-def test_no_graph_outlives_a_call(name):
-    model = build(name)
-    model.cls_head.clip_len = None
+@pytest.mark.parametrize('cell', ['lstm', 'input_cell_attention'])
+def test_no_graph_outlives_a_call(cell):
+    model = cnn_lstm(cell=cell).float()
     clip = noise(3, 3, 32, 32, dtype=torch.float32)
 
     def call():
@@ -258,18 +211,10 @@ def test_no_graph_outlives_a_call(name):
     tensors, memory = sum(map(torch.is_tensor, gc.get_objects())), resident()
     for _ in range(50):
         call()
-    # One call keeps 40 MB of activations and copied weights: fifty that leaked would show.
+    # A call works with 10 MB of activations and copied weights: fifty that leaked would show.
     assert resident() - memory < 20e6
     gc.collect()
     assert sum(map(torch.is_tensor, gc.get_objects())) <= tensors + 5
-
-
-def test_little_memory_is_enough():
-    model = frozen_double('cnn_lstm')
-    clip = noise(5, 3, 32, 26)
-    much = temporal_saliency_rescaling(model, clip, 1, 13, SMOOTH)
-    little = temporal_saliency_rescaling(model, clip, 1, 13, SMOOTH, memory=1e-5)
-    assert largest_difference(little.saliency, much.saliency) < 1e-3
 
 
 @pytest.mark.parametrize('fails', [False, True])
@@ -314,6 +259,8 @@ def test_cudnn_is_off_around_the_recurrent_part_alone(monkeypatch, fails):
         (dict(exact='yes'), 'exact'),
         (dict(of='gradcam'), 'of to be one of'),
         (dict(memory=0), 'memory'),
+        (dict(memory=float('inf')), 'memory'),
+        (dict(target=0.5), 'class from 0 to 4'),
         (dict(steps=3), "'steps'"),
         (dict(target=7), 'class from 0 to 4'),
     ],

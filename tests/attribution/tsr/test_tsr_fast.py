@@ -194,7 +194,6 @@ def test_recognizers_without_a_cnn_of_frames_are_explained_directly(name, batche
     assert batches == []
 
 
-@pytest.mark.xfail(strict=True, reason='the quick way takes all frames as one clip')
 def test_a_head_that_cuts_its_frames_into_clips():
     """8 frames are two clips of 4 whose scores are averaged; that mean is what is explained."""
     model, clip = cnn_lstm(clip_len=4), noise(8, 3, 20, 20)
