@@ -173,6 +173,7 @@ OPTIONS = {
     'integrated_gradients': (['steps=2'], {'steps': 2}),
     'smoothgrad': (['samples=2', 'noise=0.1', 'seed=3'], {'samples': 2, 'noise': 0.1, 'seed': 3}),
     'occlusion': (['window=8,24,32'], {'window': [8, 24, 32]}),
+    'tsr': (['patch_size=40'], {'patch_size': 40}),
 }
 
 
@@ -192,8 +193,8 @@ def test_methods(vis_cam, video, tmp_path, method):
     assert (f'method: {method}' if looks_at_input else 'target layer: backbone/layer2') in printed
 
 
-def test_there_are_ten_methods():
-    assert len(set(METHODS)) == 10
+def test_there_are_eleven_methods():
+    assert len(set(METHODS)) == 11
 
 
 @pytest.fixture
@@ -230,7 +231,7 @@ SMOOTHGRAD = ['--method', 'smoothgrad', '--method-options']
 OCCLUSION = ['--method', 'occlusion']
 REFUSED = {
     'no attention': (['--method', 'attention_rollout'], 'attention'),
-    'no method': (['--method', 'magic'], "occlusion, got 'magic'"),
+    'no method': (['--method', 'magic'], "tsr, got 'magic'"),
     'no options': (['--method-options', 'steps=3'], 'gradcam has no options, got steps'),
     'no value': (['--method-options', 'steps'], "expected --method-options KEY=VALUE, got 'steps'"),
     'no such option': ([*SMOOTHGRAD, 'steps=3'], "one of samples, noise, seed, got 'steps'"),

@@ -32,7 +32,7 @@ def parse_args() -> argparse.Namespace:
     add('--target-category', metavar='CLASS', help='explain this class, by number from 0 or by '
         'name (default: the predicted one)')  # fmt: skip
     add('--method', default='gradcam', help='gradcam (default), gradcam++, layercam, hirescam, '
-        'eigencam, attention_rollout, input_gradient, integrated_gradients, smoothgrad or '
+        'eigencam, attention_rollout, input_gradient, integrated_gradients, smoothgrad, tsr or '
         'occlusion')  # fmt: skip
     add('--method-options', nargs='+', metavar='KEY=VALUE', help='options of the method, such as '
         'steps=64 or window=4,32,32; see docs/methods.md')  # fmt: skip
