@@ -1,11 +1,12 @@
 """One picture of many explained videos: a row per video, frames with their heatmaps."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from mmsal.heatmaps.atomic import atomic_files
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,5 @@ def write_contact_sheet(rows: Sequence[Row], path: str | Path, title: str = '') 
     if title:
         figure.suptitle(title, fontsize=9)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'.{path.stem}.{os.getpid()}{path.suffix}')
-    try:
-        figure.savefig(partial, dpi=150)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_files(path) as (temporary,):
+        figure.savefig(temporary, dpi=150, format='png')

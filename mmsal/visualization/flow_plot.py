@@ -1,12 +1,13 @@
 """Two values of every video side by side, with their means and the lines to beat."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
 
 import numpy as np
+
+from mmsal.heatmaps.atomic import atomic_files
 
 COLOURS = ('tab:blue', 'tab:orange', 'tab:green', 'tab:red', 'tab:purple', 'tab:brown')
 GREY = '0.55'
@@ -67,12 +68,8 @@ def write_paired_plot(
         _draw_panel(axis, panel, sides)
     if title:
         figure.suptitle(title, fontsize=10)
-    partial = path.with_name(f'.{path.stem}.{os.getpid()}{path.suffix}')
-    try:
-        figure.savefig(partial, dpi=150)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_files(path) as (temporary,):
+        figure.savefig(temporary, dpi=150, format='png')
 
 
 def _draw_panel(axis, panel: Panel, sides: tuple[str, str]) -> None:
