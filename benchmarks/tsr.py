@@ -35,6 +35,7 @@ def parse_args() -> argparse.Namespace:
     add('--frames', nargs='+', type=int, default=[30], help='lengths of the clip (default: 30)')
     add('--passes', type=int, default=40, help='of the direct loop that are run (default: 40)')
     add('--whole', action='store_true', help='run the whole direct loop and compare the maps')
+    add('--checkpoint', help='trained weights of the network (default: random ones)')
     add('--device', default='cpu', help='cpu (default) or cuda:N')
     add('--out', help='write the table to this Markdown file too')
     return parser.parse_args()
@@ -104,6 +105,10 @@ def measure(network: str, frames: int, args: argparse.Namespace) -> str:
     from mmsal.attribution import temporal_saliency_rescaling
 
     model = build(CONFIGS[network], {}, args.device)
+    if args.checkpoint:
+        from mmengine.runner import load_checkpoint
+
+        load_checkpoint(model, args.checkpoint, 'cpu', strict=True, logger='silent')
     model.cls_head.clip_len = frames
     for parameter in model.parameters():
         parameter.requires_grad_(False)

@@ -1,6 +1,6 @@
 """Gradient methods as one formula: a weighted sum of the score's gradients at some points."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,28 @@ class Point:
     def of(self, inputs: Tensor) -> Tensor:
         """The point that belongs to the inputs x."""
         return self.scale * inputs + self.offset
+
+    def of_frames(self, frames: Tensor, places: Sequence[int]) -> Tensor:
+        """The point for single frames [N, C, H, W], by their places in the clip x [1, T, ...]."""
+        offset = self.offset[0, places] if torch.is_tensor(self.offset) else self.offset
+        return self.scale * frames + offset
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """A method that sums the score's gradients at some points, and the class they are of.
+
+    Attributes:
+        target: The class.
+        points: Where the gradient is taken; offsets [1, T, C, H, W].
+        times_input: Whether the sum is multiplied by the input.
+        signed: Whether its sign counts.
+    """
+
+    target: int
+    points: Sequence[Point]
+    times_input: bool = False
+    signed: bool = False
 
 
 def gradient_points(

@@ -14,6 +14,7 @@ from mmsal.attribution.explainer import choose_targets, frozen
 from mmsal.attribution.gradient_points import (
     CONTRIBUTIONS,
     GRADIENT_METHODS,
+    Gradients,
     gradient_points,
     sum_of_gradients,
 )
@@ -21,7 +22,7 @@ from mmsal.attribution.graph_size import graph_size
 from mmsal.attribution.input_options import checked_options
 from mmsal.attribution.tsr.direct import DirectChanges
 from mmsal.attribution.tsr.frame_cnn import FrameCNN, works_frame_by_frame
-from mmsal.attribution.tsr.framewise import FramewiseChanges, Gradients
+from mmsal.attribution.tsr.framewise import FramewiseChanges
 from mmsal.attribution.tsr.hiding import Hiding, check_mask_value, fill_in
 from mmsal.attribution.tsr.rescaling import check_rescaling, rescale
 

@@ -1,7 +1,7 @@
 """The CNN of a recognizer that works frame by frame, made quick for gradients of its input."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -58,21 +58,44 @@ class FrameCNN:
         filled = torch.cat([frames, frames.new_zeros(missing, *frames.shape[1:])])
         return Trace.of(self.features, filled.contiguous(memory_format=self.format), len(frames))
 
-    def products(self, frames: Tensor, vectors: Tensor) -> Tensor:
-        """J' v of the frames' Jacobians J [D, C H W], from one forward pass.
+    def products(self, frames: Tensor, vectors: Sequence[Tensor]) -> list[Tensor]:
+        """J' v of the frames' Jacobians J [D, C H W].
 
         Args:
             frames (Tensor): [F, C, H, W].
-            vectors (Tensor): K for each, [F, K, D].
+            vectors (Sequence[Tensor]): [K, D] for each; K may differ.
 
         Returns:
-            Tensor: [F, K, C H W].
+            list[Tensor]: [K, C H W] for each.
         """
-        trace = Trace.of(self.features, frames.contiguous(memory_format=self.format), len(frames))
-        found = frames.new_empty(*vectors.shape[:2], frames[0].numel())
-        for k in range(vectors.shape[1]):
-            found[:, k] = trace.back(vectors[:, k], again=True)
+        found = [frames.new_empty(len(some), frames[0].numel()) for some in vectors]
+        for shares in share_out([len(some) for some in vectors], self.batch):
+            some = frames[[share.frame for share in shares]]
+            some = some.contiguous(memory_format=self.format)
+            trace = Trace.of(self.features, some, len(some))
+            for step in range(len(shares[0].places)):
+                places = [(s.frame, s.places[step]) for s in shares if step < len(s.places)]
+                back = trace.back(torch.stack([vectors[f][k] for f, k in places]), again=True)
+                for (frame, place), product in zip(places, back, strict=False):
+                    found[frame][place] = product
         return found
+
+    def derivatives(self, frames: Tensor, directions: Tensor) -> Tensor:
+        """J u of the frames' Jacobians J [D, C H W]: how features change along directions.
+
+        Args:
+            frames (Tensor): [F, C, H, W].
+            directions (Tensor): u, [F, C H W].
+
+        Returns:
+            Tensor: [F, D].
+        """
+        found = []
+        pairs = zip(frames.split(self.batch), directions.split(self.batch), strict=True)
+        for some, along in pairs:
+            trace = Trace.of(self.features, some.contiguous(memory_format=self.format), len(some))
+            found.append(trace.forth(along))
+        return torch.cat(found)
 
 
 @dataclass(frozen=True)
@@ -102,6 +125,51 @@ class Trace:
             vectors = torch.cat([vectors, vectors.new_zeros(missing, vectors.shape[1])])
         (found,) = torch.autograd.grad(self._attached, self._leaf, vectors, retain_graph=again)
         return found.flatten(1)[: len(self.features)]
+
+    def forth(self, directions: Tensor) -> Tensor:
+        """J u of each frame, [N, C H W] -> [N, D]: the derivative of u J' v by v."""
+        vectors = torch.zeros_like(self._attached, requires_grad=True)
+        (back,) = torch.autograd.grad(self._attached, self._leaf, vectors, create_graph=True)
+        (found,) = torch.autograd.grad(back, vectors, directions.view_as(back))
+        return found
+
+
+@dataclass(frozen=True)
+class Share:
+    """Some of a frame's vectors, by their places among them."""
+
+    frame: int
+    places: range
+
+
+def share_out(counts: Sequence[int], batch: int) -> list[list[Share]]:
+    """Divide the work on frames that have different numbers of vectors into even batches.
+
+    A batch runs as many steps as its longest share has vectors, so that a frame with many of them
+    stands in it several times.
+
+    Args:
+        counts (Sequence[int]): Vectors of each frame.
+        batch (int): Shares that are worked on at once.
+
+    Returns:
+        list[list[Share]]: Batches, in each the longest share first.
+    """
+
+    def divided(longest: int) -> list[list[Share]]:
+        shares = [
+            Share(frame, range(start, min(start + longest, count)))
+            for frame, count in enumerate(counts)
+            for start in range(0, count, longest)
+        ]
+        shares.sort(key=lambda share: -len(share.places))
+        return [shares[start : start + batch] for start in range(0, len(shares), batch)]
+
+    def cost(batches: list[list[Share]]) -> int:
+        # A forward pass costs about as much as a step, and a step by itself as much as a frame.
+        return sum((len(some) + 1) * (len(some[0].places) + 1) for some in batches)
+
+    return min((divided(longest) for longest in range(1, max(counts) + 1)), key=cost)
 
 
 def works_frame_by_frame(model: nn.Module, cnn: FrameCNN, frames: Tensor) -> bool:

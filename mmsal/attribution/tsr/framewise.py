@@ -11,39 +11,17 @@ score's gradient with respect to the features of s, changes with what is hidden 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from mmsal.attribution.gradient_points import Point
-from mmsal.attribution.tsr.bases import Basis, stack_bases, weigh
+from mmsal.attribution.gradient_points import Gradients
+from mmsal.attribution.tsr.elsewhere import Elsewhere
 from mmsal.attribution.tsr.frame_cnn import FrameCNN
 from mmsal.attribution.tsr.hiding import Hidden, Hiding
 
-# Errors of single pixels partly cancel in their sum over a frame, so that the bound, which takes
-# them as of one sign, may be passed that many times; docs/sequential_saliency.md has what is left.
-SLACK = 3
 ROUNDS = 3  # that bases are chosen anew, should the range of the changes have been overestimated
 ROUNDING = 1e-6  # of the largest change; below it the direct loop knows no better
-COLUMNS = 1024  # pixels of a frame at a time: what a processor's cache holds of their changes
-
-
-@dataclass(frozen=True)
-class Gradients:
-    """A method that sums the score's gradients at some points, and the class they are of.
-
-    Attributes:
-        target: The class.
-        points: Where the gradient is taken; offsets [1, T, C, H, W].
-        times_input: Whether the sum is multiplied by the input.
-        signed: Whether its sign counts.
-    """
-
-    target: int
-    points: Sequence[Point]
-    times_input: bool = False
-    signed: bool = False
 
 
 class FramewiseChanges:
@@ -83,11 +61,14 @@ class FramewiseChanges:
             back = zip(moved, slopes.split(cnn.batch), strict=True)
             found = torch.cat([cnn.trace(some).back(slope) for some, slope in back])
             signed.add_(found, alpha=point.weight)
-            gains.append(_amplified(found, slopes))
+            share = found * point.weight * (frames.flatten(1) if gradients.times_input else 1)
+            gains.append(_amplified(share, slopes))
             self.features.append(features)
             self.slopes.append(slopes)
         self.signed = signed * frames.flatten(1) if gradients.times_input else signed
-        self.gain = torch.stack(gains)  # [points, T]
+        gain = torch.stack(gains)  # [points, T]
+        gain = torch.where(gain > 0, gain, gain.max())
+        self.elsewhere = Elsewhere(cnn, hiding, gradients, self.signed, gain, memory)
         self.memory = memory
         self.importance = frames.new_ones(len(frames), dtype=torch.float64)
 
@@ -121,8 +102,7 @@ class FramewiseChanges:
         own, turns = torch.cat(own), torch.cat(turns)  # [M], [M, points, T, D]
         expected = _ranges(own, group)
         for _ in range(ROUNDS):
-            elsewhere = self._elsewhere(turns, tolerance * expected)
-            total = own + elsewhere.sum(dim=1)
+            total = own + self.elsewhere.changes(turns, tolerance * expected)
             found = _ranges(total, group)
             if bool((found >= expected / 2).all()):
                 break
@@ -137,11 +117,7 @@ class FramewiseChanges:
         signed = self.signed.new_zeros(len(hidden), self.signed.shape[1])
         turns = []
         for number, point in enumerate(self.gradients.points):
-            offset = point.offset
-            moved = point.scale * changed + (
-                offset[0, where] if torch.is_tensor(offset) else offset
-            )
-            trace = self.cnn.trace(moved)
+            trace = self.cnn.trace(point.of_frames(changed, where))
             sequences = self.features[number].repeat(len(hidden), 1, 1)
             sequences[rows, where] = trace.features
             slopes = self._slopes(sequences)
@@ -164,63 +140,6 @@ class FramewiseChanges:
             scores = self.model.classify_sequence(leaf)
             explained = scores[:, self.gradients.target].sum()
         return torch.autograd.grad(explained, leaf)[0]
-
-    def _elsewhere(self, turns: Tensor, allowed: Tensor) -> Tensor:
-        """Changes of R in every frame through its slopes, float64 [M, T].
-
-        Args:
-            turns (Tensor): Changes of the slopes, [M, points, T, D].
-            allowed (Tensor): float64 [M], error that is allowed each over all frames.
-        """
-        points, frames = turns.shape[1:3]
-        allowed = allowed / (frames * points)
-        bases = [
-            [Basis.of(turns[:, i, s], allowed, float(self.gain[i, s])) for i in range(points)]
-            for s in range(frames)
-        ]
-        sizes = [max(basis.size_for(SLACK) for basis in some) for some in bases]
-        noticed = [s for s in range(frames) if any(basis.excess[0] > 1 for basis in bases[s])]
-        # Frames whose bases are of like size go through the network together.
-        noticed.sort(key=lambda s: -sizes[s])
-        changes = allowed.new_zeros(len(turns), frames)
-        while noticed:
-            size = sizes[noticed[0]]
-            each = points * (size + 1) * self.signed[0].numel() * turns.element_size()
-            room = max(1, min(self.cnn.batch // 5, self.memory // each))
-            some, noticed = noticed[:room], noticed[room:]
-            vectors = stack_bases([bases[s] for s in some], size)
-            products = self._products(some, vectors.to(turns.dtype))
-            for frame, of_frame, found in zip(some, vectors, products, strict=True):
-                weights = weigh(turns[:, :, frame], of_frame)
-                changes[:, frame] = self._distances(frame, weights, found)
-        return changes
-
-    def _products(self, frames: Sequence[int], vectors: Tensor) -> Tensor:
-        """R for slopes that are the vectors, [F, points, K, D] -> [F, points, K, C H W]."""
-        found = []
-        for number, point in enumerate(self.gradients.points):
-            moved = point.of(self.hiding.frames[None])[0, frames]
-            products = self.cnn.products(moved, vectors[:, number])
-            found.append(products.mul_(point.weight))
-        found = torch.stack(found, dim=1)
-        if self.gradients.times_input:
-            found *= self.hiding.frames[frames].flatten(1)[:, None, None]
-        return found
-
-    def _distances(self, frame: int, weights: Tensor, products: Tensor) -> Tensor:
-        """Sums of \\|R(X') - R(X)\\| over a frame's pixels, float64 [M]."""
-        weights, products = weights.flatten(1).to(products.dtype), products.flatten(0, 1)
-        reference = self.signed[frame : frame + 1]
-        total = weights.new_zeros(len(weights), dtype=torch.float64)
-        for some, start in zip(
-            *(of.split(COLUMNS, dim=1) for of in (products, reference)), strict=True
-        ):
-            if self.gradients.signed:
-                total += (weights @ some).abs_().sum(dim=1)
-            else:
-                changed = torch.addmm(start, weights, some).abs_()
-                total += torch.cdist(changed, start.abs(), p=1)[:, 0]
-        return total
 
 
 def _amplified(products: Tensor, vectors: Tensor) -> Tensor:

@@ -43,7 +43,7 @@ class UnshuffledConv2d(nn.Module):
     @staticmethod
     def can_replace(conv: nn.Module) -> bool:
         """Whether it is a convolution strided alike in both directions and of few channels."""
-        if type(conv) is not nn.Conv2d:
+        if not _is_plain(conv, nn.Conv2d):
             return False
         alike = conv.stride[0] == conv.stride[1] > 1 and conv.dilation == (1, 1)
         padded = conv.padding_mode == 'zeros' and not isinstance(conv.padding, str)
@@ -79,8 +79,8 @@ class FirstMaxPool2d(nn.Module):
 
     @staticmethod
     def can_replace(pool: nn.Module) -> bool:
-        """Whether it is a plain pooling; mmcv's wrapper differs for empty inputs alone."""
-        plain = isinstance(pool, nn.MaxPool2d) and type(pool).__name__ == 'MaxPool2d'
+        """Whether it is a pooling without dilation that returns nothing else."""
+        plain = _is_plain(pool, nn.MaxPool2d)
         return plain and _pair(pool.dilation) == (1, 1) and not pool.return_indices
 
     def forward(self, x: Tensor) -> Tensor:
@@ -108,6 +108,11 @@ class _FirstMaxPool(torch.autograd.Function):
         x, indices = ctx.saved_tensors
         found = torch.ops.aten.max_pool2d_with_indices_backward(gradient, x, *ctx.how, indices)
         return found, None, None, None, None
+
+
+def _is_plain(module: nn.Module, kind: type[nn.Module]) -> bool:
+    """Of torch's class or mmcv's wrapper of the same name, which differs for empty inputs alone."""
+    return isinstance(module, kind) and type(module).__name__ == kind.__name__
 
 
 def _pair(value: int | tuple[int, int]) -> tuple[int, int]:

@@ -79,7 +79,7 @@ def test_features_and_jacobians_are_the_networks(name):
     leaf = frames.clone().requires_grad_(True)
     features = model.extract_frame_features(leaf[None])[0]
     torch.testing.assert_close(cnn.features(frames), features.detach(), rtol=1e-9, atol=1e-9)
-    products = cnn.products(frames, vectors)
+    products = torch.stack(cnn.products(frames, vectors))
     assert products.shape == (3, 2, 3 * 33 * 38)
     trace = cnn.trace(frames)
     torch.testing.assert_close(trace.features, features.detach(), rtol=1e-9, atol=1e-9)

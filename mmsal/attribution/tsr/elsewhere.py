@@ -1,0 +1,173 @@
+"""Changes of gradients in frames where nothing is hidden, by few products with their Jacobians."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mmsal.attribution.gradient_points import Gradients
+from mmsal.attribution.tsr.bases import Basis, choose_sizes, weigh
+from mmsal.attribution.tsr.frame_cnn import FrameCNN
+from mmsal.attribution.tsr.hiding import Hiding
+
+# Errors of single pixels partly cancel in their sum over a frame, so that the bound, which takes
+# them as of one sign, may be passed that many times; docs/sequential_saliency.md has what is left.
+BOUND = 8
+NEGLIGIBLE = 0.1  # of the allowed error: where no more can be lost, nothing is computed
+TINY = 1e-30  # instead of no error at all
+BLOCK = 2**19  # changes of pixels at a time: what a processor's cache holds
+
+
+class Place(NamedTuple):
+    """A frame at one of the points where gradients are taken."""
+
+    frame: int
+    point: int
+
+
+class Known(NamedTuple):
+    """Products that are at hand; vectors float64 [K, D], orthonormal, products [K, C H W]."""
+
+    vectors: Tensor
+    products: Tensor
+
+
+class Elsewhere:
+    """How R, made of gradients, changes in each frame when the score's slopes by its features do.
+
+    Args:
+        cnn (FrameCNN): Gives the products of vectors with the frames' Jacobians.
+        hiding (Hiding): Has the frames.
+        gradients (Gradients): R.
+        reference (Tensor): R of the clip, with its sign, [T, C H W].
+        gain (Tensor): First guess by how much R grows with the length of slopes, |R|_1 by length,
+            [points, T].
+        memory (int): Bytes that products may take.
+    """
+
+    def __init__(
+        self,
+        cnn: FrameCNN,
+        hiding: Hiding,
+        gradients: Gradients,
+        reference: Tensor,
+        gain: Tensor,
+        memory: int,
+    ) -> None:
+        self.cnn, self.hiding, self.gradients = cnn, hiding, gradients
+        self.reference, self.gain = reference, gain
+        each = reference[0].numel() * reference.element_size()
+        # Half for those that are kept, which spare the next call many of its own.
+        self.room = self.to_keep = memory // 2 // each
+        self.known: defaultdict[Place, list[Known]] = defaultdict(list)
+
+    def changes(self, turns: Tensor, allowed: Tensor) -> Tensor:
+        """Sums of \\|R(X') - R(X)\\| over all frames, float64 [M].
+
+        Args:
+            turns (Tensor): Changes of the slopes, [M, points, T, D].
+            allowed (Tensor): float64 [M], error that is allowed each.
+        """
+        if not self.known and not self.gradients.signed:
+            self._aim()
+        bases = self._bases(turns, allowed)
+        sizes = dict(zip(bases, choose_sizes(list(bases.values()), BOUND), strict=True))
+        least = NEGLIGIBLE / len(bases)
+        wanted = [at for at, of in bases.items() if of.known or float(of.left.max()) > least]
+        total = torch.zeros_like(allowed)
+        for some in self._that_fit(wanted, sizes):
+            vectors = {at: bases[at].chosen(sizes[at]) for at in some}
+            found = self._products({at: new for at, new in vectors.items() if len(new)})
+            for frame in {at.frame for at in some}:
+                at_points = [at for at in some if at.frame == frame]
+                total += self._distances(frame, turns[:, :, frame], at_points, found)
+            self._learn(found)
+        return total
+
+    def _aim(self) -> None:
+        """Know the direction first in which the sum of sizes changes most."""
+        frames, vectors = self.hiding.frames, {}
+        for number, point in enumerate(self.gradients.points):
+            moved = point.of(frames.unsqueeze(0))[0]
+            found = self.cnn.derivatives(moved, self.reference.sign())
+            found = torch.nn.functional.normalize(found.double(), dim=1)
+            vectors |= {Place(t, number): some[None] for t, some in enumerate(found)}
+        self._learn(self._products(vectors))
+
+    def _bases(self, turns: Tensor, allowed: Tensor) -> dict[Place, Basis]:
+        nothing = turns.new_zeros(0, turns.shape[-1], dtype=torch.float64)
+        bases = {}
+        for frame in range(turns.shape[2]):
+            for point in range(turns.shape[1]):
+                at = Place(frame, point)
+                known = torch.cat([nothing, *(some.vectors for some in self.known[at])])
+                price = float(self.gain[point, frame]) / allowed.clamp(min=TINY)
+                bases[at] = Basis.of(turns[:, point, frame], price, known)
+        return bases
+
+    def _that_fit(
+        self, places: Sequence[Place], sizes: Mapping[Place, int]
+    ) -> Iterator[list[Place]]:
+        """Runs of whole frames whose products have room together, or of one frame each."""
+        run, total = [], 0
+        for frame in sorted({at.frame for at in places}):
+            some = [at for at in places if at.frame == frame]
+            count = sum(sizes[at] + 1 for at in some)
+            if run and total + count > self.room:
+                yield run
+                run, total = [], 0
+            run, total = run + some, total + count
+        if run:
+            yield run
+
+    def _products(self, vectors: Mapping[Place, Tensor]) -> dict[Place, Known]:
+        """R for slopes that are the vectors."""
+        if not vectors:
+            return {}
+        points, frames = self.gradients.points, self.hiding.frames
+        moved = [points[at.point].of_frames(frames[[at.frame]], [at.frame]) for at in vectors]
+        moved = torch.cat(moved)
+        found = self.cnn.products(moved, [some.to(moved.dtype) for some in vectors.values()])
+        for at, products in zip(vectors, found, strict=True):
+            products *= points[at.point].weight
+            if self.gradients.times_input:
+                products *= frames[at.frame].flatten()
+        known = map(Known, vectors.values(), found)
+        return dict(zip(vectors, known, strict=True))
+
+    def _learn(self, found: Mapping[Place, Known]) -> None:
+        """Keep products as far as there is room, and see how large they are."""
+        for at, new in found.items():
+            gain = new.products.abs().sum(dim=1).max()
+            self.gain[at.point, at.frame] = torch.maximum(self.gain[at.point, at.frame], gain)
+            if len(new.vectors) <= self.to_keep:
+                self.known[at].append(new)
+                self.to_keep -= len(new.vectors)
+
+    def _distances(
+        self, frame: int, turns: Tensor, places: Sequence[Place], found: Mapping[Place, Known]
+    ) -> Tensor:
+        """Sums of \\|R(X') - R(X)\\| over a frame's pixels, float64 [M]; turns [M, points, D]."""
+        terms = []  # weights [M, K] and products [K, C H W]
+        for at in places:
+            parts = self.known[at] + ([found[at]] if at in found else [])
+            weights = weigh(turns[:, at.point], torch.cat([part.vectors for part in parts]))
+            counts = [len(part.vectors) for part in parts]
+            weights = weights.to(turns.dtype).split(counts, dim=1)
+            terms += zip(weights, [part.products for part in parts], strict=True)
+        reference, signed = self.reference[frame : frame + 1], self.gradients.signed
+        total = turns.new_zeros(len(turns), dtype=torch.float64)
+        for columns in _slices(reference.shape[1], max(1, BLOCK // len(turns))):
+            start = reference[:, columns]
+            changed = (torch.zeros_like(start) if signed else start).repeat(len(turns), 1)
+            for weights, products in terms:
+                changed.addmm_(weights, products[:, columns])
+            changed.abs_()
+            total += changed.sum(1) if signed else torch.cdist(changed, start.abs(), p=1)[:, 0]
+        return total
+
+
+def _slices(length: int, size: int) -> Iterator[slice]:
+    return (slice(start, start + size) for start in range(0, length, size))
