@@ -14,7 +14,7 @@ from mmsal.attribution.tsr.hiding import Hiding
 
 # Errors of single pixels partly cancel in their sum over a frame, so that the bound, which takes
 # them as of one sign, may be passed that many times; docs/sequential_saliency.md has what is left.
-BOUND = 8
+BOUND = 3
 NEGLIGIBLE = 0.1  # of the allowed error: where no more can be lost, nothing is computed
 TINY = 1e-30  # instead of no error at all
 BLOCK = 2**19  # changes of pixels at a time: what a processor's cache holds
@@ -62,6 +62,7 @@ class Elsewhere:
         # Half for those that are kept, which spare the next call many of its own.
         self.room = self.to_keep = memory // 2 // each
         self.known: defaultdict[Place, list[Known]] = defaultdict(list)
+        self.measured: set[Place] = set()
 
     def changes(self, turns: Tensor, allowed: Tensor) -> Tensor:
         """Sums of \\|R(X') - R(X)\\| over all frames, float64 [M].
@@ -84,6 +85,7 @@ class Elsewhere:
                 at_points = [at for at in some if at.frame == frame]
                 total += self._distances(frame, turns[:, :, frame], at_points, found)
             self._learn(found)
+            self._keep(found)
         return total
 
     def _aim(self) -> None:
@@ -94,7 +96,7 @@ class Elsewhere:
             found = self.cnn.derivatives(moved, self.reference.sign())
             found = torch.nn.functional.normalize(found.double(), dim=1)
             vectors |= {Place(t, number): some[None] for t, some in enumerate(found)}
-        self._learn(self._products(vectors))
+        self._keep(self._products(vectors))
 
     def _bases(self, turns: Tensor, allowed: Tensor) -> dict[Place, Basis]:
         nothing = turns.new_zeros(0, turns.shape[-1], dtype=torch.float64)
@@ -138,10 +140,15 @@ class Elsewhere:
         return dict(zip(vectors, known, strict=True))
 
     def _learn(self, found: Mapping[Place, Known]) -> None:
-        """Keep products as far as there is room, and see how large they are."""
+        """See how large products are, in the mean, the first time that there are some."""
         for at, new in found.items():
-            gain = new.products.abs().sum(dim=1).max()
-            self.gain[at.point, at.frame] = torch.maximum(self.gain[at.point, at.frame], gain)
+            if at not in self.measured:
+                self.measured.add(at)
+                self.gain[at.point, at.frame] = new.products.abs().sum(dim=1).mean()
+
+    def _keep(self, found: Mapping[Place, Known]) -> None:
+        """Keep products as far as there is room."""
+        for at, new in found.items():
             if len(new.vectors) <= self.to_keep:
                 self.known[at].append(new)
                 self.to_keep -= len(new.vectors)
@@ -150,22 +157,22 @@ class Elsewhere:
         self, frame: int, turns: Tensor, places: Sequence[Place], found: Mapping[Place, Known]
     ) -> Tensor:
         """Sums of \\|R(X') - R(X)\\| over a frame's pixels, float64 [M]; turns [M, points, D]."""
-        terms = []  # weights [M, K] and products [K, C H W]
+        weights, products = [], []  # [M, K] and [K, C H W]
         for at in places:
             parts = self.known[at] + ([found[at]] if at in found else [])
-            weights = weigh(turns[:, at.point], torch.cat([part.vectors for part in parts]))
-            counts = [len(part.vectors) for part in parts]
-            weights = weights.to(turns.dtype).split(counts, dim=1)
-            terms += zip(weights, [part.products for part in parts], strict=True)
+            weights.append(weigh(turns[:, at.point], torch.cat([some.vectors for some in parts])))
+            products += [some.products for some in parts]
+        weights = torch.cat(weights, dim=1).to(turns.dtype)
+        products = products[0] if len(products) == 1 else torch.cat(products)
         reference, signed = self.reference[frame : frame + 1], self.gradients.signed
         total = turns.new_zeros(len(turns), dtype=torch.float64)
         for columns in _slices(reference.shape[1], max(1, BLOCK // len(turns))):
-            start = reference[:, columns]
-            changed = (torch.zeros_like(start) if signed else start).repeat(len(turns), 1)
-            for weights, products in terms:
-                changed.addmm_(weights, products[:, columns])
-            changed.abs_()
-            total += changed.sum(1) if signed else torch.cdist(changed, start.abs(), p=1)[:, 0]
+            some, start = products[:, columns], reference[:, columns]
+            if signed:
+                total += (weights @ some).abs_().sum(dim=1)
+            else:
+                changed = torch.addmm(start, weights, some).abs_()
+                total += torch.cdist(changed, start.abs(), p=1)[:, 0]
         return total
 
 

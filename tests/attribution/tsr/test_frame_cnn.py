@@ -11,7 +11,7 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from torch import nn
 
-from mmsal.attribution.tsr.frame_cnn import FrameCNN, works_frame_by_frame
+from mmsal.attribution.tsr.frame_cnn import FrameCNN, share_out, works_frame_by_frame
 from mmsal.attribution.tsr.stem import FirstMaxPool2d, UnshuffledConv2d
 
 GIB = 2**30
@@ -90,7 +90,14 @@ def test_features_and_jacobians_are_the_networks(name):
         torch.testing.assert_close(products[:, k], expected.flatten(1), rtol=1e-7, atol=atol)
         found = trace.back(vectors[:, k], again=True)
         torch.testing.assert_close(found, expected.flatten(1), rtol=1e-7, atol=atol)
+    directions = noise(3, 3, 33, 38, seed=2)
+    _, along = torch.autograd.functional.jvp(
+        lambda some: model.extract_frame_features(some[None])[0], frames, directions
+    )
+    found = cnn.derivatives(frames, directions.flatten(1))
+    torch.testing.assert_close(found, along, rtol=1e-7, atol=1e-9 * float(along.abs().max()))
     assert not products.requires_grad
+    assert not found.requires_grad
     assert not trace.features.requires_grad
 
 
@@ -129,6 +136,29 @@ def test_a_backbone_that_mixes_frames_is_noticed(memory):
     mixing = mixing_frames(8)
     alone = mixing_frames(1)
     assert not works_frame_by_frame(mixing, FrameCNN(alone, frames[0], memory), frames)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=9), st.integers(1, 8))
+def test_work_is_shared_out_without_loss(counts, batch):
+    """Every vector once, the longest share first, never slower than frame by frame."""
+    batches = share_out(counts, batch)
+    done = sorted((s.frame, place) for some in batches for s in some for place in s.places)
+    assert done == [(frame, place) for frame, count in enumerate(counts) for place in range(count)]
+    steps = 0
+    for some in batches:
+        lengths = [len(share.places) for share in some]
+        assert len(some) <= batch
+        assert lengths == sorted(lengths, reverse=True)
+        steps += lengths[0] + 1
+    assert steps * batch >= sum(counts)
+    assert steps <= sum(count + 1 for count in counts)
+
+
+def test_a_frame_with_many_vectors_is_worked_on_in_several_places():
+    batches = share_out([30, 2, 2], 8)
+    assert [share.frame for share in batches[0]].count(0) > 3
+    assert sum(len(some[0].places) for some in batches) < 10
 
 
 def kernels(most):
