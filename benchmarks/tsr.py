@@ -1,13 +1,13 @@
 """Temporal saliency rescaling beside a direct loop over captum, in one run.
 
     python benchmarks/tsr.py [--networks r18 r101] [--frames 30 15 60] [--passes 40] [--whole]
-        [--device cpu] [--out results.md]
+        [--checkpoint trained.pth] [--device cpu] [--out results.md]
 
 The clip is a SYNTHETIC walker of 120x120 pixels, the CNN-LSTM that of configs/kth with random
-weights, the patches 10x10. The direct loop takes the gradient of every clip with something hidden
-by captum.attr.Saliency. All its passes cost the same, so that by default only some of them, spread
-evenly over all, are run, in turn with ours: half before and half after. Their changes of the
-gradient must be ours. ``--whole`` runs all and compares the maps.
+weights unless trained ones are given, the patches 10x10. The direct loop takes the gradient of
+every clip with something hidden by captum.attr.Saliency. All its passes cost the same, so that by
+default only some of them, patches of three frames, are run, in turn with ours: half before and half
+after. Their changes of the gradient must be ours. ``--whole`` runs all and compares the maps.
 """
 
 import argparse
@@ -125,9 +125,7 @@ def measure(network: str, frames: int, args: argparse.Namespace) -> str:
     chosen = result.chosen.nonzero()[:, 0].tolist()
     parts = (SIZE // PATCH) ** 2
     hidden = [(t, None) for t in range(frames)] + [(t, p) for t in chosen for p in range(parts)]
-    picked = hidden
-    if not args.whole:
-        picked = [hidden[i] for i in np.linspace(0, len(hidden) - 1, args.passes).astype(int)]
+    picked = hidden if args.whole else some_of(hidden, chosen, args.passes)
     half = len(picked) // 2
     before, first = seconds_of(lambda: [loop.change(*one) for one in picked[:half]])
     own, result = seconds_of(ours)
@@ -147,6 +145,15 @@ def measure(network: str, frames: int, args: argparse.Namespace) -> str:
         f'| {network} | {frames} | {len(hidden)} | {whole:.0f} s | {own:.1f} s | {whole / own:.1f} '
         f'| {direct_memory:.0f} | {memory:.0f} | {note} |'
     )
+
+
+def some_of(hidden, chosen, count: int):
+    """Passes of up to three frames, so that patches of one frame can be compared."""
+    import numpy as np
+
+    frames = {chosen[i] for i in (0, len(chosen) // 2, -1)}
+    patches = [(t, p) for t, p in hidden if t in frames and p is not None]
+    return [patches[i] for i in np.linspace(0, len(patches) - 1, count).astype(int)]
 
 
 def ours_by_patch(result):
