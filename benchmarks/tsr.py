@@ -1,13 +1,14 @@
 """Temporal saliency rescaling beside a direct loop over captum, in one run.
 
     python benchmarks/tsr.py [--networks r18 r101] [--frames 30 15 60] [--passes 40] [--whole]
-        [--checkpoint trained.pth] [--device cpu] [--out results.md]
+        [--checkpoint trained.pth] [--profile] [--device cpu] [--out results.md]
 
 The clip is a SYNTHETIC walker of 120x120 pixels, the CNN-LSTM that of configs/kth with random
 weights unless trained ones are given, the patches 10x10. The direct loop takes the gradient of
 every clip with something hidden by captum.attr.Saliency. All its passes cost the same, so that by
 default only some of them, patches of three frames, are run, in turn with ours: half before and half
-after. Their changes of the gradient must be ours. ``--whole`` runs all and compares the maps.
+after. Their changes of the gradient must be ours. ``--whole`` runs all and compares the maps;
+``--profile`` says instead where our time goes.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import time
 import warnings
 from pathlib import Path
 
+import numpy as np
 from measuring import _memory as with_memory
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,6 +28,14 @@ CONFIGS = {
 }
 SIZE = 120
 PATCH = 10
+PARTS = {  # functions whose time is asked for, with all that they call
+    '_within': 'changed frames: CNN and recurrent part',
+    '_slopes': 'of that, recurrent part',
+    '_products': 'products of basis vectors with Jacobians',
+    '_distances': 'sums of changes over pixels',
+    '_bases': 'bases',
+    '_aim': 'of products and more, first direction of each basis',
+}
 
 
 def parse_args() -> argparse.Namespace:
@@ -35,6 +45,7 @@ def parse_args() -> argparse.Namespace:
     add('--frames', nargs='+', type=int, default=[30], help='lengths of the clip (default: 30)')
     add('--passes', type=int, default=40, help='of the direct loop that are run (default: 40)')
     add('--whole', action='store_true', help='run the whole direct loop and compare the maps')
+    add('--profile', action='store_true', help='show where our time goes')
     add('--checkpoint', help='trained weights of the network (default: random ones)')
     add('--device', default='cpu', help='cpu (default) or cuda:N')
     add('--out', help='write the table to this Markdown file too')
@@ -44,7 +55,6 @@ def parse_args() -> argparse.Namespace:
 def walker(frames: int):
     """A SYNTHETIC clip, normalised as by ImageNet's mean and deviation: float32 [T, 3, H, W]."""
     import cv2
-    import numpy as np
     import torch
 
     from mmsal.datasets.synthetic import ClipName, draw_clip, plan_clip
@@ -97,12 +107,27 @@ def seconds_of(call) -> tuple[float, object]:
     return time.perf_counter() - started, result
 
 
-def measure(network: str, frames: int, args: argparse.Namespace) -> str:
-    """A row of the table."""
-    import numpy as np
-    from gradcam import build
+def profile(call) -> str:
+    """Seconds of the parts of a call, most of them first."""
+    import cProfile
+    import pstats
 
-    from mmsal.attribution import temporal_saliency_rescaling
+    profiler = cProfile.Profile()
+    took, _ = seconds_of(lambda: profiler.runcall(call))
+    spent = {
+        name: cumulative
+        for (_, _, name), (_, _, _, cumulative, _) in pstats.Stats(profiler).stats.items()
+        if name in PARTS
+    }
+    lines = [f'{took:.1f} s in all']
+    for name in sorted(spent, key=spent.get, reverse=True):
+        lines.append(f'{spent[name]:6.1f} s {spent[name] / took:5.0%}  {PARTS[name]}')
+    return '\n'.join(lines)
+
+
+def network_and_clip(network: str, frames: int, args: argparse.Namespace):
+    """A CNN-LSTM whose parameters ask for no gradient, and what it sees."""
+    from gradcam import build
 
     model = build(CONFIGS[network], {}, args.device)
     if args.checkpoint:
@@ -112,12 +137,21 @@ def measure(network: str, frames: int, args: argparse.Namespace) -> str:
     model.cls_head.clip_len = frames
     for parameter in model.parameters():
         parameter.requires_grad_(False)
-    clip = walker(frames).to(args.device)
+    return model, walker(frames).to(args.device)
+
+
+def measure(network: str, frames: int, args: argparse.Namespace) -> str:
+    """A row of the table, or the profile."""
+    from mmsal.attribution import temporal_saliency_rescaling
+
+    model, clip = network_and_clip(network, frames, args)
 
     def ours():
         return temporal_saliency_rescaling(model, clip, target=1, patch_size=PATCH)
 
     temporal_saliency_rescaling(model, clip[:frames], target=1, patch_size=60)  # warms up
+    if args.profile:
+        return profile(ours)
     memory, _ = with_memory(ours, args.device)
     loop = DirectLoop(model, clip, 1)
     direct_memory, _ = with_memory(lambda: loop.change(0, None), args.device)
@@ -149,8 +183,6 @@ def measure(network: str, frames: int, args: argparse.Namespace) -> str:
 
 def some_of(hidden, chosen, count: int):
     """Passes of up to three frames, so that patches of one frame can be compared."""
-    import numpy as np
-
     frames = {chosen[i] for i in (0, len(chosen) // 2, -1)}
     patches = [(t, p) for t, p in hidden if t in frames and p is not None]
     return [patches[i] for i in np.linspace(0, len(patches) - 1, count).astype(int)]
@@ -163,8 +195,6 @@ def ours_by_patch(result):
 
 def agreement(picked, changes, result) -> str:
     """How well contributions fit the changes by a line, as stretching makes them one of these."""
-    import numpy as np
-
     patches = result.patches.flatten(1).double().cpu().numpy()
     left = []
     for frame in sorted({t for t, p in picked if p is not None}):

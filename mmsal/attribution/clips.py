@@ -40,6 +40,8 @@ class ClipLayout:
                 f'expected a preprocessed float clip {expected}, got {clip.dtype} '
                 f'{tuple(clip.shape)}'
             )
+        if not bool(clip.isfinite().all()):
+            raise ValueError('expected a preprocessed float clip of finite numbers, got NaN or inf')
         return clip.detach() if self.frames_first else clip.detach().transpose(0, 1)
 
     def scorer(self, model: nn.Module) -> Callable[[Tensor], Tensor]:

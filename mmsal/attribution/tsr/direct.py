@@ -25,6 +25,11 @@ class DirectChanges:
         self.batch = batch
         self.reference = attribute(hiding.frames.unsqueeze(0))
 
+    @property
+    def size(self) -> float:
+        """The sum of R's sizes in the clip as it is."""
+        return float(self.reference.abs().sum(dtype=torch.float64))
+
     def of_frames(self) -> Tensor:
         """See :class:`mmsal.attribution.tsr.Changes`."""
         return self._changes([self.hiding.whole(t) for t in range(len(self.hiding.frames))])

@@ -72,6 +72,11 @@ class FramewiseChanges:
         self.memory = memory
         self.importance = frames.new_ones(len(frames), dtype=torch.float64)
 
+    @property
+    def size(self) -> float:
+        """The sum of R's sizes in the clip as it is."""
+        return float(self.signed.abs().sum(dtype=torch.float64))
+
     def of_frames(self) -> Tensor:
         """See :class:`mmsal.attribution.tsr.Changes`."""
         hidden = [self.hiding.whole(t) for t in range(len(self.hiding.frames))]

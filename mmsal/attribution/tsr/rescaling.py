@@ -42,7 +42,9 @@ class Rescaled:
     chosen: Tensor
 
 
-def rescale(changes: Changes, form: str = 'official', quantile: float = 0.55) -> Rescaled:
+def rescale(
+    changes: Changes, form: str = 'official', quantile: float = 0.55, rounding: float = 0.0
+) -> Rescaled:
     """Ask which frames matter, then in those which parts matter (Ismail et al., NeurIPS 2020).
 
     A frame is looked at more closely if its time contribution is strictly above the quantile.
@@ -54,13 +56,18 @@ def rescale(changes: Changes, form: str = 'official', quantile: float = 0.55) ->
             ``'paper'``: as Algorithm 1 has it, without stretching, and other frames are 0.
         quantile (float): In [0, 1), linear between values as ``numpy.quantile``. The paper leaves
             the threshold open; the published code takes 0.55.
+        rounding (float): Changes that differ by no more are alike: the official form shall not
+            stretch rounding to [0, 1]. Defaults to 0.
 
     Raises:
         ValueError: An unknown form, or a quantile out of range.
     """
     check_rescaling(form, quantile)
     official = form == 'official'
-    stretch = _stretched if official else lambda values: values
+
+    def stretch(values: Tensor) -> Tensor:
+        return _stretched(values, rounding) if official else values
+
     time = stretch(changes.of_frames())
     chosen = time > time.quantile(quantile)
     picked = chosen.nonzero()[:, 0].tolist()
@@ -84,10 +91,10 @@ def check_rescaling(form: str, quantile: float) -> None:
         raise ValueError(f'expected quantile from 0 to below 1, got {quantile}')
 
 
-def _stretched(values: Tensor) -> Tensor:
+def _stretched(values: Tensor, rounding: float) -> Tensor:
     """The last dimension to [0, 1]; 0 where all are alike, as scikit-learn's minmax_scale does."""
     if not values.numel():
         return values
     low, high = values.amin(dim=-1, keepdim=True), values.amax(dim=-1, keepdim=True)
     span = high - low
-    return (values - low) / torch.where(span > 0, span, torch.ones_like(span))
+    return torch.where(span > rounding, (values - low) / span, torch.zeros_like(values))

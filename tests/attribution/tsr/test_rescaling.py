@@ -132,6 +132,18 @@ def test_frames_that_are_all_alike(form, value):
     assert (found.contributions == 0).all()
 
 
+def test_rounding_is_not_stretched():
+    """Changes of 1e-9 are rounding here, of 1e-3 they are not."""
+    time, parts = np.array([1.0, 2.0, 4.0]), np.array([[1.0, 3.0]] * 3)
+    for scale, counts in ((1e-9, False), (1e-3, True)):
+        found = rescale(Known(scale * time, scale * parts), quantile=0, rounding=1e-6)
+        assert bool(found.time.any()) == counts
+        assert bool(found.contributions.any()) == counts
+        assert found.time.isfinite().all()
+    kept = rescale(Known(1e-9 * time, 1e-9 * parts), 'paper', 0, rounding=1e-6)
+    assert kept.contributions.any()
+
+
 def test_parts_that_are_all_alike_count_nothing():
     found = rescale(Known(np.arange(4.0), np.full((4, 3), 0.1)), quantile=0)
     assert found.chosen.tolist() == [False, True, True, True]

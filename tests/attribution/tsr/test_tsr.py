@@ -272,6 +272,13 @@ def test_refuses(changed, message):
         )
 
 
+def test_refuses_numbers_that_are_none():
+    clip = noise(8, 3, 32, 32, dtype=torch.float32)
+    clip[2, 0, 5, 5] = float('nan')
+    with pytest.raises(ValueError, match='finite numbers, got NaN or inf'):
+        temporal_saliency_rescaling(build('cnn_lstm'), clip)
+
+
 @pytest.mark.parametrize(
     'clip',
     [

@@ -144,6 +144,9 @@ def test_hiding_what_is_there_anyway_changes_nothing():
     """A clip of one colour, hidden by that colour: no change but for rounding."""
     model, clip = cnn_lstm(), torch.full((4, 3, 20, 20), 0.3).double()
     scale = float(input_gradient(model, clip, 1).sum())
+    for result in both(model, clip, mask_value='first'):
+        assert not result.saliency.any()
+        assert not result.time.any()
     for result in both(model, clip, mask_value='first', form='paper'):
         assert 0 <= float(result.time.max()) < 1e-9 * scale
         assert 0 <= float(result.saliency.max()) < (1e-9 * scale) ** 2
