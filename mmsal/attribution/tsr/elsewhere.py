@@ -1,4 +1,9 @@
-"""Changes of gradients in frames where nothing is hidden, by few products with their Jacobians."""
+"""Changes of gradients in frames where nothing is hidden, by few products with their Jacobians.
+
+What matters is the sum of the sizes of a frame's gradient. It changes most along J sign(R), so that
+each basis begins there: what the basis leaves out then changes the sum to second order only. (A
+basis that is good for each pixel but blind to that needs many more vectors.)
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +17,7 @@ from mmsal.attribution.tsr.bases import Basis, choose_sizes, weigh
 from mmsal.attribution.tsr.frame_cnn import FrameCNN
 from mmsal.attribution.tsr.hiding import Hiding
 
-# Errors of single pixels partly cancel in their sum over a frame, so that the bound, which takes
+# Errors of single pixels largely cancel in their sum over a frame, so that the bound, which takes
 # them as of one sign, may be passed that many times; docs/sequential_saliency.md has what is left.
 BOUND = 3
 NEGLIGIBLE = 0.1  # of the allowed error: where no more can be lost, nothing is computed
