@@ -68,6 +68,7 @@ class Elsewhere:
         self.room = self.to_keep = memory // 2 // each
         self.known: defaultdict[Place, list[Known]] = defaultdict(list)
         self.measured: set[Place] = set()
+        self.aimed = gradients.signed  # there the sum has no slope at the clip itself
 
     def changes(self, turns: Tensor, allowed: Tensor) -> Tensor:
         """Sums of \\|R(X') - R(X)\\| over all frames, float64 [M].
@@ -76,7 +77,7 @@ class Elsewhere:
             turns (Tensor): Changes of the slopes, [M, points, T, D].
             allowed (Tensor): float64 [M], error that is allowed each.
         """
-        if not self.known and not self.gradients.signed:
+        if not self.aimed:
             self._aim()
         bases = self._bases(turns, allowed)
         sizes = dict(zip(bases, choose_sizes(list(bases.values()), BOUND), strict=True))
@@ -95,12 +96,14 @@ class Elsewhere:
 
     def _aim(self) -> None:
         """Know the direction first in which the sum of sizes changes most."""
+        self.aimed = True
         frames, vectors = self.hiding.frames, {}
         for number, point in enumerate(self.gradients.points):
             moved = point.of(frames.unsqueeze(0))[0]
-            found = self.cnn.derivatives(moved, self.reference.sign())
-            found = torch.nn.functional.normalize(found.double(), dim=1)
-            vectors |= {Place(t, number): some[None] for t, some in enumerate(found)}
+            found = self.cnn.derivatives(moved, self.reference.sign()).double()
+            for frame, slope in enumerate(found):
+                if bool(slope.any()):
+                    vectors[Place(frame, number)] = torch.nn.functional.normalize(slope[None])
         self._keep(self._products(vectors))
 
     def _bases(self, turns: Tensor, allowed: Tensor) -> dict[Place, Basis]:

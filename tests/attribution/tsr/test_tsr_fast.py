@@ -178,6 +178,18 @@ def test_a_tighter_tolerance_gives_a_smaller_error(monkeypatch):
     assert errors[3] < 1e-6
 
 
+def test_a_frame_without_a_direction_to_begin_with(monkeypatch):
+    """As one whose gradient is 0: nothing may be missing from its basis."""
+    derivatives = clip_tsr.FrameCNN.derivatives
+    monkeypatch.setattr(clip_tsr, 'TOLERANCE', 1e-8)
+    monkeypatch.setattr(
+        clip_tsr.FrameCNN,
+        'derivatives',
+        lambda *arguments: derivatives(*arguments) * torch.tensor([0, 1, 1, 0, 1])[:, None],
+    )
+    assert error(*both(cnn_lstm(), noise(5, 3, 28, 36), 6)) < 1e-6
+
+
 def test_little_memory_is_enough(batches):
     model, clip = cnn_lstm(), noise(5, 3, 25, 29)
     exact = temporal_saliency_rescaling(model, clip, 1, 9, 'blur', exact=True)
