@@ -11,6 +11,7 @@ from captum.attr import Saliency
 
 from mmsal.attribution import input_gradient, temporal_saliency_rescaling
 from mmsal.attribution.tsr import clip_tsr
+from mmsal.attribution.tsr.elsewhere import Elsewhere
 from tests.attribution.networks import build
 from tests.attribution.tsr.test_frame_cnn import BACKBONES, cnn_lstm, noise
 
@@ -178,16 +179,21 @@ def test_a_tighter_tolerance_gives_a_smaller_error(monkeypatch):
     assert errors[3] < 1e-6
 
 
-def test_a_frame_without_a_direction_to_begin_with(monkeypatch):
-    """As one whose gradient is 0: nothing may be missing from its basis."""
-    derivatives = clip_tsr.FrameCNN.derivatives
-    monkeypatch.setattr(clip_tsr, 'TOLERANCE', 1e-8)
+def test_what_is_known_of_a_frame_is_orthonormal(monkeypatch):
+    """Also of one without a direction to begin with, as one whose gradient is 0."""
+    made = []
+    init, derivatives = Elsewhere.__init__, clip_tsr.FrameCNN.derivatives
+    some = torch.tensor([0, 1, 1, 0, 1])[:, None]
     monkeypatch.setattr(
-        clip_tsr.FrameCNN,
-        'derivatives',
-        lambda *arguments: derivatives(*arguments) * torch.tensor([0, 1, 1, 0, 1])[:, None],
+        Elsewhere, '__init__', lambda self, *given: init(self, *given) or made.append(self)
     )
-    assert error(*both(cnn_lstm(), noise(5, 3, 28, 36), 6)) < 1e-6
+    monkeypatch.setattr(clip_tsr.FrameCNN, 'derivatives', lambda *given: derivatives(*given) * some)
+    assert error(*both(cnn_lstm(), noise(5, 3, 28, 36), 6)) < 1e-3
+    (elsewhere,) = made
+    assert {at.frame for at in elsewhere.known} == set(range(5))
+    for parts in elsewhere.known.values():
+        vectors = torch.cat([part.vectors for part in parts])
+        torch.testing.assert_close(vectors @ vectors.T, torch.eye(len(vectors)).double())
 
 
 def test_little_memory_is_enough(batches):
