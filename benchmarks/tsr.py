@@ -225,7 +225,8 @@ def main() -> None:
         '| MiB, mmsal | |',
         '|---|---|---|---|---|---|---|---|---|',
     ]
-    print('\n'.join(lines), flush=True)
+    if not args.profile:
+        print('\n'.join(lines), flush=True)
     for network in args.networks:
         for frames in args.frames:
             lines.append(measure(network, frames, args))
