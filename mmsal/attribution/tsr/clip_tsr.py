@@ -28,7 +28,6 @@ from mmsal.attribution.tsr.rescaling import check_rescaling, rescale
 
 TOLERANCE = 1e-3  # of the range of changes
 MEMORY = 2.0  # GiB
-ROUNDING = 32  # units of it, by which sums of R over a clip may differ for no other reason
 TSR_OPTIONS = {
     'of': 'input_gradient',
     'patch_size': 10,
@@ -154,8 +153,7 @@ def temporal_saliency_rescaling(
                 changes = _direct(score, hiding, gradients, budget)
             else:
                 changes = FramewiseChanges(model, cnn, hiding, gradients, TOLERANCE, budget // 4)
-            rounding = ROUNDING * torch.finfo(frames.dtype).eps * changes.size
-            found = rescale(changes, form, quantile, rounding)
+            found = rescale(changes, form, quantile)
     return TSRResult(
         hiding.spread(found.contributions).float(),
         found.time.float(),

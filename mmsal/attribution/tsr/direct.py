@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from mmsal.attribution.tsr.hiding import Hidden, Hiding
+from mmsal.attribution.tsr.rescaling import rounding_of
 
 
 class DirectChanges:
@@ -24,11 +25,7 @@ class DirectChanges:
         self.hiding = hiding
         self.batch = batch
         self.reference = attribute(hiding.frames.unsqueeze(0))
-
-    @property
-    def size(self) -> float:
-        """The sum of R's sizes in the clip as it is."""
-        return float(self.reference.abs().sum(dtype=torch.float64))
+        self.rounding = rounding_of(self.reference)
 
     def of_frames(self) -> Tensor:
         """See :class:`mmsal.attribution.tsr.Changes`."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmsal.attribution.explainer import choose_targets, frozen
-from mmsal.attribution.tsr.rescaling import Rescaled, check_rescaling, rescale
+from mmsal.attribution.tsr.rescaling import Rescaled, check_rescaling, rescale, rounding_of
 
 MASK_WORDS = ('first', 'mean')
 BATCH_SIZE = 64  # sequences
@@ -190,6 +190,7 @@ class _Changes:
         self.mask = mask
         self.batch_size = batch_size
         self.whole = sequence_saliency(model, features, target)
+        self.rounding = rounding_of(self.whole)
 
     def of_frames(self) -> Tensor:
         """float64 [T]."""

@@ -19,6 +19,7 @@ from mmsal.attribution.gradient_points import Gradients
 from mmsal.attribution.tsr.elsewhere import Elsewhere
 from mmsal.attribution.tsr.frame_cnn import FrameCNN
 from mmsal.attribution.tsr.hiding import Hidden, Hiding
+from mmsal.attribution.tsr.rescaling import rounding_of
 
 ROUNDS = 3  # that bases are chosen anew, should the range of the changes have been overestimated
 ROUNDING = 1e-6  # of the largest change; below it the direct loop knows no better
@@ -66,16 +67,12 @@ class FramewiseChanges:
             self.features.append(features)
             self.slopes.append(slopes)
         self.signed = signed * frames.flatten(1) if gradients.times_input else signed
+        self.rounding = rounding_of(self.signed)
         gain = torch.stack(gains)  # [points, T]
         gain = torch.where(gain > 0, gain, gain.max())
         self.elsewhere = Elsewhere(cnn, hiding, gradients, self.signed, gain, memory)
         self.memory = memory
         self.importance = frames.new_ones(len(frames), dtype=torch.float64)
-
-    @property
-    def size(self) -> float:
-        """The sum of R's sizes in the clip as it is."""
-        return float(self.signed.abs().sum(dtype=torch.float64))
 
     def of_frames(self) -> Tensor:
         """See :class:`mmsal.attribution.tsr.Changes`."""

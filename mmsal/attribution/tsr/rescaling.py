@@ -9,12 +9,19 @@ import torch
 from torch import Tensor
 
 FORMS = ('official', 'paper')
+ROUNDING = 32  # units of it, by which sums of R may differ for no other reason
 # What a part of a frame below the threshold counts for: the published code gives 0.1, the paper 0.
 BELOW_THRESHOLD = {'official': 0.1, 'paper': 0.0}
 
 
 class Changes(Protocol):
-    """How much an attribution R changes when something is hidden: sums of \\|R(X) - R(X')\\|."""
+    """How much an attribution R changes when something is hidden: sums of \\|R(X) - R(X')\\|.
+
+    Attributes:
+        rounding: Changes that differ by no more are alike; see :func:`rounding_of`.
+    """
+
+    rounding: float
 
     def of_frames(self) -> Tensor:
         """float64 [T]: a whole frame is hidden."""
@@ -42,9 +49,13 @@ class Rescaled:
     chosen: Tensor
 
 
-def rescale(
-    changes: Changes, form: str = 'official', quantile: float = 0.55, rounding: float = 0.0
-) -> Rescaled:
+def rounding_of(attribution: Tensor) -> float:
+    """By how much the sum of an attribution's sizes may differ through rounding alone."""
+    unit = torch.finfo(attribution.dtype).eps
+    return ROUNDING * unit * float(attribution.abs().sum(dtype=torch.float64))
+
+
+def rescale(changes: Changes, form: str = 'official', quantile: float = 0.55) -> Rescaled:
     """Ask which frames matter, then in those which parts matter (Ismail et al., NeurIPS 2020).
 
     A frame is looked at more closely if its time contribution is strictly above the quantile.
@@ -52,12 +63,11 @@ def rescale(
     Args:
         changes (Changes): Of the attribution, in T frames of P parts.
         form (str): ``'official'``: as the published code has it, both contributions are stretched
-            to [0, 1] (all 0 where they are all alike), parts of other frames count 0.1.
+            to [0, 1] (all 0 where they are all alike but for rounding), parts of other frames
+            count 0.1.
             ``'paper'``: as Algorithm 1 has it, without stretching, and other frames are 0.
         quantile (float): In [0, 1), linear between values as ``numpy.quantile``. The paper leaves
             the threshold open; the published code takes 0.55.
-        rounding (float): Changes that differ by no more are alike: the official form shall not
-            stretch rounding to [0, 1]. Defaults to 0.
 
     Raises:
         ValueError: An unknown form, or a quantile out of range.
@@ -66,7 +76,7 @@ def rescale(
     official = form == 'official'
 
     def stretch(values: Tensor) -> Tensor:
-        return _stretched(values, rounding) if official else values
+        return _stretched(values, changes.rounding) if official else values
 
     time = stretch(changes.of_frames())
     chosen = time > time.quantile(quantile)

@@ -16,7 +16,8 @@ quantiles = st.floats(0, 1, exclude_max=True)
 class Known:
     """Changes that are given; remembers which frames' parts were asked for."""
 
-    def __init__(self, time, parts):
+    def __init__(self, time, parts, rounding=0.0):
+        self.rounding = rounding
         self.time, self.parts = torch.as_tensor(time), torch.as_tensor(parts)
         self.asked = None
 
@@ -136,11 +137,11 @@ def test_rounding_is_not_stretched():
     """Changes of 1e-9 are rounding here, of 1e-3 they are not."""
     time, parts = np.array([1.0, 2.0, 4.0]), np.array([[1.0, 3.0]] * 3)
     for scale, counts in ((1e-9, False), (1e-3, True)):
-        found = rescale(Known(scale * time, scale * parts), quantile=0, rounding=1e-6)
+        found = rescale(Known(scale * time, scale * parts, 1e-6), quantile=0)
         assert bool(found.time.any()) == counts
         assert bool(found.contributions.any()) == counts
         assert found.time.isfinite().all()
-    kept = rescale(Known(1e-9 * time, 1e-9 * parts), 'paper', 0, rounding=1e-6)
+    kept = rescale(Known(1e-9 * time, 1e-9 * parts, 1e-6), 'paper', 0)
     assert kept.contributions.any()
 
 
