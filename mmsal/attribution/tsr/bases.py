@@ -43,14 +43,14 @@ class Basis:
         scaled = turns.double() * price[:, None]
         scaled = scaled - (scaled @ known.T) @ known
         # A square below 0 puts the known ones last, where they are cut off.
-        size = scaled.norm().clamp(min=torch.finfo(torch.float64).tiny)
-        shape = scaled / size
+        length = scaled.norm().clamp(min=torch.finfo(torch.float64).tiny)
+        shape = scaled / length
         squares, vectors = torch.linalg.eigh(shape.T @ shape - known.T @ known)
         others = len(known.T) - len(known)
         vectors = vectors.flip(1).T[:others]  # falling
         parts = ((scaled @ vectors.T) ** 2).T  # [D - k, M]
         left = torch.cat([parts, parts.new_zeros(1, len(turns))]).flip(0).cumsum(0).flip(0).sqrt()
-        importance = size * squares.flip(0)[:others].clamp(min=0).sqrt()
+        importance = length * squares.flip(0)[:others].clamp(min=0).sqrt()
         return cls(torch.cat([known, vectors]), len(known), importance, left.to(turns.dtype))
 
     def chosen(self, size: int) -> Tensor:
@@ -80,22 +80,22 @@ def choose_sizes(bases: Sequence[Basis], bound: float) -> list[int]:
     """
     sizes = [0] * len(bases)
 
-    def gain(number: int) -> Tensor:
-        left, size = bases[number].left, sizes[number]
-        return left[size] - left[min(size + STEP, len(left) - 1)]
+    def grown(number: int) -> int:
+        return min(sizes[number] + STEP, len(bases[number].left) - 1)
 
-    total = torch.stack([basis.left[0] for basis in bases]).sum(dim=0)
-    gains = torch.stack([gain(number) for number in range(len(bases))])  # [bases, M]
-    while float(total.max()) > bound:
-        ahead = ((total - gains).clamp(min=0) / bound) ** POWER
+    def gain(number: int) -> Tensor:
+        left = bases[number].left
+        return left[sizes[number]] - left[grown(number)]
+
+    left = torch.stack([basis.left[0] for basis in bases])  # [bases, M]
+    gains = torch.stack([gain(number) for number in range(len(bases))])
+    while float(left.sum(dim=0).max()) > bound:
+        ahead = ((left.sum(dim=0) - gains).clamp(min=0) / bound) ** POWER
         best = int(ahead.sum(dim=1).argmin())
-        if sizes[best] == len(bases[best].left) - 1:
+        if sizes[best] == grown(best):
             break  # nothing is left but rounding
-        sizes[best] = min(sizes[best] + STEP, len(bases[best].left) - 1)
-        total = torch.stack(
-            [basis.left[size] for basis, size in zip(bases, sizes, strict=True)]
-        ).sum(dim=0)
-        gains[best] = gain(best)
+        sizes[best] = grown(best)
+        left[best], gains[best] = bases[best].left[sizes[best]], gain(best)
     return sizes
 
 

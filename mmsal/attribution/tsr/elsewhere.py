@@ -97,14 +97,15 @@ class Elsewhere:
     def _aim(self) -> None:
         """Know the direction first in which the sum of sizes changes most."""
         self.aimed = True
-        frames, vectors = self.hiding.frames, {}
+        frames = self.hiding.frames
         for number, point in enumerate(self.gradients.points):
+            if len(frames) > self.to_keep:
+                break
             moved = point.of(frames.unsqueeze(0))[0]
             found = self.cnn.derivatives(moved, self.reference.sign()).double()
-            for frame, slope in enumerate(found):
-                if bool(slope.any()):
-                    vectors[Place(frame, number)] = torch.nn.functional.normalize(slope[None])
-        self._keep(self._products(vectors))
+            found = torch.nn.functional.normalize(found, dim=1)
+            vectors = {Place(t, number): one[None] for t, one in enumerate(found) if one.any()}
+            self._keep(self._products(vectors))
 
     def _bases(self, turns: Tensor, allowed: Tensor) -> dict[Place, Basis]:
         nothing = turns.new_zeros(0, turns.shape[-1], dtype=torch.float64)

@@ -56,7 +56,7 @@ class FrameCNN:
         """
         missing = self.batch - len(frames)
         filled = torch.cat([frames, frames.new_zeros(missing, *frames.shape[1:])])
-        return Trace.of(self.features, filled.contiguous(memory_format=self.format), len(frames))
+        return self._traced(filled, len(frames))
 
     def products(self, frames: Tensor, vectors: Sequence[Tensor]) -> list[Tensor]:
         """J' v of the frames' Jacobians J [D, C H W].
@@ -70,9 +70,7 @@ class FrameCNN:
         """
         found = [frames.new_empty(len(some), frames[0].numel()) for some in vectors]
         for shares in share_out([len(some) for some in vectors], self.batch):
-            some = frames[[share.frame for share in shares]]
-            some = some.contiguous(memory_format=self.format)
-            trace = Trace.of(self.features, some, len(some))
+            trace = self._traced(frames[[share.frame for share in shares]])
             for step in range(len(shares[0].places)):
                 places = [(s.frame, s.places[step]) for s in shares if step < len(s.places)]
                 back = trace.back(torch.stack([vectors[f][k] for f, k in places]), again=True)
@@ -93,9 +91,12 @@ class FrameCNN:
         found = []
         pairs = zip(frames.split(self.batch), directions.split(self.batch), strict=True)
         for some, along in pairs:
-            trace = Trace.of(self.features, some.contiguous(memory_format=self.format), len(some))
-            found.append(trace.forth(along))
+            found.append(self._traced(some).forth(along))
         return torch.cat(found)
+
+    def _traced(self, frames: Tensor, count: int | None = None) -> 'Trace':
+        frames = frames.contiguous(memory_format=self.format)
+        return Trace.of(self.features, frames, len(frames) if count is None else count)
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,13 @@ def test_features_and_jacobians_are_the_networks(name):
     assert not trace.features.requires_grad
 
 
+def test_the_first_layers_of_a_resnet_are_rewritten():
+    """MMAction2 builds them of mmcv's classes, not of torch's."""
+    stem = FrameCNN(cnn_lstm(), noise(3, 33, 38), GIB).model.backbone
+    assert type(stem.conv1.conv) is UnshuffledConv2d
+    assert type(stem.maxpool) is FirstMaxPool2d
+
+
 def test_the_model_is_left_as_it_is_and_the_copy_goes():
     model = cnn_lstm()
     before = {name: value.clone() for name, value in model.state_dict().items()}
