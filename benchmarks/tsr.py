@@ -116,8 +116,8 @@ def profile(call) -> str:
     took, _ = seconds_of(lambda: profiler.runcall(call))
     spent = {
         name: cumulative
-        for (_, _, name), (_, _, _, cumulative, _) in pstats.Stats(profiler).stats.items()
-        if name in PARTS
+        for (file, _, name), (_, _, _, cumulative, _) in pstats.Stats(profiler).stats.items()
+        if name in PARTS and Path(file).parent.name == 'tsr'
     }
     lines = [f'{took:.1f} s in all']
     for name in sorted(spent, key=spent.get, reverse=True):
@@ -149,7 +149,7 @@ def measure(network: str, frames: int, args: argparse.Namespace) -> str:
     def ours():
         return temporal_saliency_rescaling(model, clip, target=1, patch_size=PATCH)
 
-    temporal_saliency_rescaling(model, clip[:frames], target=1, patch_size=60)  # warms up
+    temporal_saliency_rescaling(model, clip, target=1, patch_size=60)  # warms up
     if args.profile:
         return profile(ours)
     memory, _ = with_memory(ours, args.device)
@@ -217,7 +217,7 @@ def main() -> None:
     register_all_modules()
     warnings.filterwarnings('ignore', message='Setting forward')
     machine = torch.cuda.get_device_name() if args.device != 'cpu' else platform.machine()
-    lines = [
+    header = [
         f'{machine}, {torch.get_num_threads()} threads, Python {platform.python_version()}, '
         f'torch {torch.__version__}.',
         '',
@@ -225,8 +225,8 @@ def main() -> None:
         '| MiB, mmsal | |',
         '|---|---|---|---|---|---|---|---|---|',
     ]
-    if not args.profile:
-        print('\n'.join(lines), flush=True)
+    lines = header[:2] if args.profile else header
+    print('\n'.join(lines), flush=True)
     for network in args.networks:
         for frames in args.frames:
             lines.append(measure(network, frames, args))
