@@ -1,5 +1,13 @@
 """Where people looked: the fixation table that every reader gives and every comparison takes."""
 
+from .maps import (
+    fixation_density,
+    fixation_map,
+    fixations_in_intervals,
+    frame_intervals,
+    pixels_per_degree,
+    window_intervals,
+)
 from .table import (
     FIXATION_COLUMNS,
     GazeFormatError,
@@ -11,7 +19,13 @@ from .table import (
 __all__ = [
     'FIXATION_COLUMNS',
     'GazeFormatError',
+    'fixation_density',
+    'fixation_map',
+    'fixations_in_intervals',
+    'frame_intervals',
+    'pixels_per_degree',
     'read_fixation_table',
     'validate_fixations',
+    'window_intervals',
     'write_fixation_table',
 ]

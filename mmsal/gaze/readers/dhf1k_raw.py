@@ -1,0 +1,70 @@
+"""Raw samples of DHF1K (Wang et al., CVPR 2018), as its SMI tracker exported them.
+
+One file per observer and video, ``P01_Trail002.txt``, tab-separated, a row per sample. The clock
+counts microseconds and the trial begins with the video. The screen had 1440x900 pixels; the video
+filled its width at its own aspect ratio, in the middle of the height.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from mmsal.gaze.readers.format import GazeFormat, header_has, numbers, read_columns
+from mmsal.gaze.recording import RAW_COLUMNS, RawGaze, Recording
+from mmsal.gaze.table import GazeFormatError
+
+TIME, EVENT, X, Y = 'Time', 'L Event Info', 'L POR X [px]', 'L POR Y [px]'
+COLUMNS = (TIME, 'Type', X, Y, EVENT)
+FIXATION = 'Fixation'
+FILE_NAME = re.compile(r'(?P<observer>P\d+)_Trail(?P<video>\d+)', re.IGNORECASE)
+
+
+def _recognise(path: Path, head: str) -> bool:
+    return bool(FILE_NAME.search(path.stem)) and header_has(head, COLUMNS, '\t')
+
+
+def _read(path: Path, recording: Recording) -> RawGaze:
+    named = FILE_NAME.search(path.stem)
+    observer = recording.observer or (named and named['observer'])
+    video = recording.video or (named and named['video'])
+    if not observer or not video:
+        raise GazeFormatError(
+            f'{path}: expected a name like P01_Trail002.txt, or --observer and --video'
+        )
+    table = read_columns(path, COLUMNS, '\t')
+    samples = table['Type'] == 'SMP'  # other rows are messages
+    if not samples.any():
+        raise GazeFormatError(f'{path}: there is no sample (Type SMP)')
+    table = table[samples]
+    clock = numbers(table, TIME, path).to_numpy()
+    if np.isnan(clock).any() or (np.diff(clock) < 0).any():
+        raise GazeFormatError(f'{path}: expected times that are there and do not fall')
+    seconds = recording.with_zero(clock[0], str(path)).seconds(clock, 'us')
+    fixating = (table[EVENT] == FIXATION).to_numpy()
+    place = np.stack([numbers(table, name, path) for name in (X, Y)], axis=1)
+    rows = [
+        (video, observer, seconds[run[0]], seconds[run[-1]], *place[run].mean(axis=0))
+        for run in _runs(fixating)
+    ]
+    counts = {'rows': len(table), 'no_fixation': int((~fixating).sum())}
+    return RawGaze(pd.DataFrame(rows, columns=list(RAW_COLUMNS)), 'screen', counts=counts)
+
+
+def _runs(flags: np.ndarray) -> list[np.ndarray]:
+    """Places of flags that are True without a gap, one array per run."""
+    places = np.flatnonzero(flags)
+    return np.split(places, np.flatnonzero(np.diff(places) > 1) + 1) if len(places) else []
+
+
+FORMAT = GazeFormat(
+    name='dhf1k_raw',
+    title='DHF1K raw samples (SMI), P01_Trail002.txt',
+    recognise=_recognise,
+    read=_read,
+    needs=('video_size',),
+    defaults={'screen_size': (1440, 900), 'video_rect': 'letterbox', 'time_zero': 'first'},
+)

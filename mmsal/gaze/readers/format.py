@@ -1,0 +1,131 @@
+"""What a reader is: a format's name, how to know its files, and how to read them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mmsal.gaze.recording import RawGaze, Recording
+from mmsal.gaze.table import GazeFormatError
+
+HEAD_BYTES = 65536
+
+
+@dataclass(frozen=True)
+class GazeFormat:
+    """One kind of gaze file.
+
+    Attributes:
+        name: What ``format=`` and ``--format`` take, in lower case with underscores.
+        title: For people, with the vendor's name and version where they matter.
+        recognise: Told a path and the text at the file's beginning (empty for a folder): is it this
+            format? It must not read more, and must say no where it is not sure.
+        read: The file as fixations; raises GazeFormatError with line and fault.
+        needs: Options that its files usually need, for the list of formats.
+        defaults: Options that the format or data set defines, where the user says nothing else.
+    """
+
+    name: str
+    title: str
+    recognise: Callable[[Path, str], bool]
+    read: Callable[[Path, Recording], RawGaze]
+    needs: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+
+
+def head_of(path: Path) -> str:
+    """The text at the beginning of a file, as far as it is text; '' for folders and pictures."""
+    if path.is_dir():
+        return ''
+    with path.open('rb') as file:
+        start = file.read(HEAD_BYTES)
+    return decode(start)
+
+
+def decode(text: bytes) -> str:
+    """Text of an eye tracker's export: UTF-8 or UTF-16 with a mark, else UTF-8, else Latin-1."""
+    if text.startswith((b'\xff\xfe', b'\xfe\xff')):
+        return text.decode('utf-16', 'replace')
+    try:
+        return text.decode('utf-8-sig')
+    except UnicodeDecodeError as error:
+        # The head of a file may end within a character.
+        if error.start >= len(text) - 3:
+            return text[: error.start].decode('utf-8-sig')
+        return text.decode('latin-1')
+
+
+def read_text(path: Path) -> str:
+    """A whole text file; raises GazeFormatError where it is empty."""
+    text = decode(path.read_bytes())
+    if not text.strip():
+        raise GazeFormatError(f'{path}: the file is empty')
+    return text
+
+
+def header_has(head: str, columns: tuple[str, ...], separator: str) -> bool:
+    """Whether the first line that is not empty has all these columns, in any order."""
+    first = next((line for line in head.splitlines() if line.strip()), '')
+    names = {name.strip().strip('"') for name in first.split(separator)}
+    return names.issuperset(columns)
+
+
+def read_columns(path: Path, columns: Iterable[str], separator: str) -> pd.DataFrame:
+    """Columns of a table with a header line, all cells as text, without spaces and quotes.
+
+    Args:
+        path: The file.
+        columns: Names of the columns that must be there; further ones are kept.
+        separator: Between cells.
+
+    Raises:
+        GazeFormatError: A column is absent, there is no row, or the file is no such table.
+    """
+    try:
+        table = pd.read_csv(
+            io.StringIO(read_text(path)), sep=separator, dtype=str, keep_default_na=False,
+            index_col=False, skipinitialspace=True,
+        )  # fmt: skip
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise GazeFormatError(f'{path}: {error}') from None
+    table.columns = [name.strip() for name in table.columns]
+    absent = [name for name in columns if name not in table.columns]
+    if absent:
+        raise GazeFormatError(
+            f'{path}: expected the columns {", ".join(columns)}; absent: {", ".join(absent)}'
+        )
+    if table.empty:
+        raise GazeFormatError(f'{path}: there is a header, but no row of data')
+    return table
+
+
+def numbers(table: pd.DataFrame, column: str, path: Path, first_line: int = 2) -> pd.Series:
+    """A column of text as float64; NaN for cells that are empty or ``.``, as trackers write.
+
+    Decimal commas are read as points.
+
+    Args:
+        table: Of :func:`read_columns`.
+        column: Which of its columns.
+        path: For the message.
+        first_line: Line of the file that row 0 stands in.
+
+    Raises:
+        GazeFormatError: Something else that is no number, with its line.
+    """
+    text = table[column].str.strip().str.replace(',', '.', regex=False)
+    missing = text.isin(['', '.'])
+    values = pd.to_numeric(text.where(~missing), errors='coerce')
+    wrong = values.isna() & ~missing
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        raise GazeFormatError(
+            f'{path}, line {table.index[row] + first_line}: expected a number in {column}, got '
+            f'{table[column].iloc[row]!r}'
+        )
+    return values.astype('float64')

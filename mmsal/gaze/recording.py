@@ -1,0 +1,285 @@
+"""What a gaze file does not say about itself: screen, video, clock; and how it becomes a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mmsal.gaze.table import FIXATION_COLUMNS, GazeFormatError, validate_fixations
+
+# Where positions may lie: pixels, or shares of width and height, of the screen or of the video.
+SPACES = ('screen', 'video', 'screen-normalised', 'video-normalised')
+# 'centre-up' and 'centre-down': origin in the middle, y grows up or down.
+ORIGINS = ('top-left', 'bottom-left', 'centre-up', 'centre-down')
+TIME_UNITS = {'s': 1.0, 'ms': 1e-3, 'us': 1e-6, 'ns': 1e-9}
+EYES = ('left', 'right', 'mean')
+LETTERBOX, WHOLE_SCREEN = 'letterbox', 'screen'
+FIRST = 'first'  # as time_zero
+RAW_COLUMNS = ('video', 'observer', 'start_s', 'end_s', 'x', 'y')
+
+Size = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What the user says about a recording; None is left unsaid, and nothing is guessed.
+
+    A reader asks for what it needs with :meth:`require`; what the file itself says, or its format
+    defines, need not be given.
+
+    Attributes:
+        video: Name of the video that was watched, where the file has no name of its own.
+        observer: Name of the observer, likewise.
+        video_size: (width, height) of the source video in pixels; a mapping by video name where
+            they differ.
+        screen_size: (width, height) of the screen in its pixels.
+        video_rect: Where the video was on the screen: (x, y, width, height) in screen pixels from
+            the screen's top left corner; ``'letterbox'``: as large as the screen allows at the
+            video's own aspect ratio, in the middle; ``'screen'``: stretched over all of it.
+        space: What positions are measured in, one of ``SPACES``.
+        origin: One of ``ORIGINS``.
+        time_unit: Unit of the file's clock, a key of ``TIME_UNITS``.
+        time_zero: The file's clock at the video's first frame, in the file's own unit; or
+            ``'first'``, the first line of data; or, for files with messages, a regular expression
+            that the message of the video's start matches.
+        fps: Frames per second of the video, for files that count frames.
+        frame_times: float [T], seconds from the video's first frame to the start of each, for
+            files that count frames of a video whose rate varies; goes before ``fps``.
+        eye: Which eye of two, one of ``EYES``.
+        min_confidence: Fixations of lower confidence (0 to 1) are left out and counted.
+
+    Raises:
+        GazeFormatError: A value that makes no sense.
+    """
+
+    video: str | None = None
+    observer: str | None = None
+    video_size: Size | Mapping[str, Size] | None = None
+    screen_size: Size | None = None
+    video_rect: tuple[float, float, float, float] | str | None = None
+    space: str | None = None
+    origin: str | None = None
+    time_unit: str | None = None
+    time_zero: float | str | None = None
+    fps: float | None = None
+    frame_times: np.ndarray | None = None
+    eye: str | None = None
+    min_confidence: float | None = None
+
+    def __post_init__(self) -> None:
+        choices = {'space': SPACES, 'origin': ORIGINS, 'time_unit': TIME_UNITS, 'eye': EYES}
+        for name, allowed in choices.items():
+            given = getattr(self, name)
+            if given is not None and given not in allowed:
+                raise GazeFormatError(f'expected {name} {", ".join(allowed)}, got {given!r}')
+        sizes = self.video_size if isinstance(self.video_size, Mapping) else {'': self.video_size}
+        for size in (*sizes.values(), self.screen_size):
+            if size is not None and not (len(size) == 2 and min(size) > 0):
+                raise GazeFormatError(f'expected a size as (width, height), got {size!r}')
+        _check_rect(self.video_rect)
+        if self.fps is not None and not 0 < self.fps < np.inf:
+            raise GazeFormatError(f'expected a positive fps, got {self.fps}')
+        if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
+            raise GazeFormatError(f'expected min_confidence 0 to 1, got {self.min_confidence}')
+
+    def require(self, what: str, *names: str) -> None:
+        """Refuse to go on without what only the user can say.
+
+        Args:
+            what: The format, for the message.
+            names: Attributes that must be given.
+
+        Raises:
+            GazeFormatError: Names all that are absent, as options of the command line too.
+        """
+        absent = [name for name in names if getattr(self, name) is None]
+        if absent:
+            options = ', '.join(f'--{name.replace("_", "-")}' for name in absent)
+            raise GazeFormatError(f'{what} does not say its {", ".join(absent)}: give {options}')
+
+    def seconds(self, clock: Any, unit: str) -> np.ndarray:
+        """Readings of the file's clock as seconds from the video's first frame, float64 [N].
+
+        ``time_zero`` is subtracted before the readings become floats of seconds, so that a clock
+        of nanoseconds since 1970 loses nothing.
+
+        Raises:
+            GazeFormatError: ``time_zero`` is text; readers resolve that first.
+        """
+        if isinstance(self.time_zero, str):
+            raise GazeFormatError(f'expected time_zero as a number, got {self.time_zero!r}')
+        clock = np.asarray(clock)
+        zero = 0 if self.time_zero is None else self.time_zero
+        if clock.dtype.kind in 'iu' and float(zero).is_integer():
+            zero = int(zero)
+        return (clock - zero) * TIME_UNITS[unit]
+
+    def with_zero(self, first: float, what: str) -> Recording:
+        """The same with ``time_zero='first'`` put in numbers: ``first``, the clock's first reading.
+
+        Raises:
+            GazeFormatError: ``time_zero`` is not given, or is other text.
+        """
+        self.require(what, 'time_zero')
+        if self.time_zero == FIRST:
+            return replace(self, time_zero=first)
+        if isinstance(self.time_zero, str):
+            raise GazeFormatError(
+                f'{what}: expected time_zero as a number or {FIRST!r}, got {self.time_zero!r}'
+            )
+        return self
+
+    def with_defaults(self, defaults: Mapping[str, Any]) -> Recording:
+        """The same with what a format defines, where the user says nothing else."""
+        unsaid = {name: value for name, value in defaults.items() if getattr(self, name) is None}
+        return replace(self, **unsaid)
+
+    def frame_starts(self, what: str, frames: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Start and end of frames by zero-based number, two float64 [N] of seconds.
+
+        Raises:
+            GazeFormatError: Neither ``frame_times`` nor ``fps`` is given, or a frame has no time.
+        """
+        frames = np.asarray(frames, dtype=np.int64)
+        if self.frame_times is None:
+            self.require(what, 'fps')
+            return frames / self.fps, (frames + 1) / self.fps
+        times = np.asarray(self.frame_times, dtype=np.float64)
+        if len(frames) and not 0 <= frames.min() <= frames.max() < len(times):
+            raise GazeFormatError(
+                f'{what}: expected frames 0 to {len(times) - 1}, which frame_times has, got '
+                f'{frames.min()} to {frames.max()}'
+            )
+        step = np.median(np.diff(times)) if len(times) > 1 else 0.0
+        ends = np.append(times[1:], times[-1] + step)
+        return times[frames], ends[frames]
+
+    def size_of(self, video: str) -> Size:
+        """Width and height of a video in pixels; raises GazeFormatError where they are unsaid."""
+        size = self.video_size
+        if isinstance(size, Mapping):
+            size = size.get(video)
+        if size is None:
+            raise GazeFormatError(f'size of video {video} is not said: give --video-size')
+        return size
+
+    def said(self) -> dict[str, Any]:
+        """What was said, as JSON values, for the record."""
+        given = {one.name: getattr(self, one.name) for one in fields(self)}
+        if self.frame_times is not None:
+            given['frame_times'] = f'{len(self.frame_times)} times'
+        return {name: value for name, value in given.items() if value is not None}
+
+
+@dataclass
+class RawGaze:
+    """Fixations as a reader finds them, not yet in pixels of the video.
+
+    Attributes:
+        fixations: Columns ``RAW_COLUMNS``: names, seconds from the video's first frame, and x, y
+            in ``space`` from ``origin``. Positions may be NaN (missing).
+        space, origin: See :class:`Recording`.
+        counts: What was left out so far, by reason; ``'rows'`` counts all rows of data in the file.
+    """
+
+    fixations: pd.DataFrame
+    space: str
+    origin: str = 'top-left'
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+def to_table(raw: RawGaze, recording: Recording) -> pd.DataFrame:
+    """Bring fixations into pixels of the source video and drop those that are not on it.
+
+    Args:
+        raw: As a reader found them.
+        recording: Sizes of screen and video, and where on the screen the video was.
+
+    Returns:
+        Fixation table (:data:`mmsal.gaze.table.FIXATION_COLUMNS`). ``attrs['counts']`` has
+        ``fixations``, the rows of the table, and what was dropped: ``missing`` (no position),
+        ``outside`` (x or y not in [0, width) or [0, height) of the picture), ``before_video``
+        (over before the first frame), beside what the reader counted.
+
+    Raises:
+        GazeFormatError: Sizes are needed and unsaid, or the table is not valid.
+    """
+    frame = raw.fixations
+    x, y = np.empty(len(frame)), np.empty(len(frame))
+    sizes = np.empty((len(frame), 2))
+    for video, rows in frame.groupby('video', sort=False).indices.items():
+        sizes[rows] = recording.size_of(video)
+        place = frame[['x', 'y']].to_numpy(np.float64)[rows]
+        x[rows], y[rows] = _to_video(place, raw, recording, recording.size_of(video)).T
+    missing = ~(np.isfinite(x) & np.isfinite(y))
+    before = ~missing & (frame['end_s'].to_numpy(np.float64) <= 0)
+    on_it = (x >= 0) & (y >= 0) & (x < sizes[:, 0]) & (y < sizes[:, 1])
+    outside = ~missing & ~before & ~on_it
+    columns = {name: frame[name] for name in ('video', 'observer', 'start_s', 'end_s')}
+    table = pd.DataFrame({**columns, 'x_px': x, 'y_px': y})[list(FIXATION_COLUMNS)]
+    kept = ~(missing | before | outside)
+    table = validate_fixations(table[kept])
+    table.attrs['counts'] = {
+        **raw.counts,
+        'missing': raw.counts.get('missing', 0) + int(missing.sum()),
+        'before_video': int(before.sum()),
+        'outside': int(outside.sum()),
+        'fixations': len(table),
+    }
+    return table
+
+
+def video_rectangle(recording: Recording, video_size: Size) -> tuple[float, float, float, float]:
+    """Where the video was on the screen: x, y, width, height in screen pixels.
+
+    Raises:
+        GazeFormatError: It is not said, or what it rests on is not.
+    """
+    rect = recording.video_rect
+    if rect is None:
+        raise GazeFormatError('positions on the screen need the place of the video: --video-rect')
+    if not isinstance(rect, str):
+        return rect
+    recording.require(f'video_rect {rect!r}', 'screen_size')
+    wide, high = recording.screen_size
+    if rect == WHOLE_SCREEN:
+        return 0.0, 0.0, wide, high
+    scale = min(wide / video_size[0], high / video_size[1])
+    width, height = video_size[0] * scale, video_size[1] * scale
+    return (wide - width) / 2, (high - height) / 2, width, height
+
+
+def _to_video(place: np.ndarray, raw: RawGaze, recording: Recording, video: Size) -> np.ndarray:
+    """Positions [N, 2] of ``raw.space`` as pixels of the video, origin top left."""
+    on_screen = raw.space.startswith('screen')
+    if on_screen and (raw.space != 'screen' or raw.origin != 'top-left'):
+        recording.require('a position on the screen', 'screen_size')
+    size = np.array(recording.screen_size or (np.nan, np.nan) if on_screen else video, np.float64)
+    unit = np.ones(2) if raw.space.endswith('normalised') else size
+    place = place.copy()
+    if raw.origin == 'bottom-left':
+        place[:, 1] = unit[1] - place[:, 1]
+    elif raw.origin.startswith('centre'):
+        if raw.origin == 'centre-up':
+            place[:, 1] = -place[:, 1]
+        place += unit / 2
+    if raw.space.endswith('normalised'):
+        place *= size
+    if not on_screen:
+        return place
+    left, top, width, height = video_rectangle(recording, video)
+    return (place - (left, top)) * (video[0] / width, video[1] / height)
+
+
+def _check_rect(rect: Any) -> None:
+    if rect is None or rect in (LETTERBOX, WHOLE_SCREEN):
+        return
+    if isinstance(rect, str) or len(rect) != 4 or not min(rect[2:]) > 0:
+        raise GazeFormatError(
+            f'expected video_rect as (x, y, width, height), {LETTERBOX!r} or {WHOLE_SCREEN!r}, '
+            f'got {rect!r}'
+        )

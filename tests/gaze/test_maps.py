@@ -1,0 +1,135 @@
+"""Fixation maps and densities, against direct loops and SciPy's Gaussian filter."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from mmsal.gaze import (
+    GazeFormatError,
+    fixation_density,
+    fixation_map,
+    fixations_in_intervals,
+    frame_intervals,
+    pixels_per_degree,
+    window_intervals,
+)
+
+
+def table(*times):
+    return pd.DataFrame(times, columns=['start_s', 'end_s'], dtype=float)
+
+
+def test_a_fixation_is_in_every_frame_that_it_overlaps():
+    starts, ends = frame_intervals(np.arange(5) * 0.04)
+    frames, rows = fixations_in_intervals(
+        table((0.05, 0.09), (0.0, 0.04), (0.3, 0.4)), starts, ends
+    )
+    assert frames.tolist() == [0, 1, 2]  # the second ends as frame 1 begins; the third is after all
+    assert rows.tolist() == [1, 0, 0]
+
+
+def test_a_fixation_without_duration_is_where_it_begins():
+    starts, ends = frame_intervals([0.0, 0.5, 1.0])
+    frames, rows = fixations_in_intervals(table((0.5, 0.5), (0.7, 0.7)), starts, ends)
+    assert (frames.tolist(), rows.tolist()) == ([1, 1], [0, 1])
+
+
+def test_frames_that_were_not_sampled_show_nothing():
+    starts, ends = frame_intervals([0.0, 0.2], frame_indices=[0, 5])
+    assert ends == pytest.approx([0.04, 0.24])
+    frames, _ = fixations_in_intervals(table((0.1, 0.15)), starts, ends)
+    assert not len(frames)
+
+
+times = st.floats(-1, 6).map(lambda value: round(value, 3))
+
+
+@given(
+    st.lists(st.tuples(times, st.floats(0, 3).map(lambda value: round(value, 3))), max_size=8),
+    st.lists(st.floats(0.01, 0.9), min_size=2, max_size=8),
+)
+def test_intervals_equal_a_direct_loop_at_a_varying_rate(fixations, steps):
+    starts, ends = frame_intervals(np.cumsum([0.0, *steps]))
+    fixations = [(start, start + lasting) for start, lasting in fixations]
+    frames, rows = fixations_in_intervals(table(*fixations), starts, ends)
+    expected = [
+        (frame, row)
+        for frame in range(len(starts))
+        for row, (start, end) in enumerate(fixations)
+        if (start < ends[frame] and end > starts[frame])
+        or (start == end and starts[frame] <= start < ends[frame])
+    ]
+    assert list(zip(frames.tolist(), rows.tolist(), strict=True)) == expected
+
+
+def test_windows_cover_the_video_and_count_a_fixation_once():
+    starts, ends = window_intervals(1.0, 0.4)
+    assert starts.tolist() == pytest.approx([0, 0.4, 0.8])
+    frames, rows = fixations_in_intervals(table((0.1, 0.5)), starts, ends)
+    assert (frames.tolist(), rows.tolist()) == ([0, 1], [0, 0])
+    assert len(window_intervals(0.3 * 3, 0.3)[0]) == 3  # no fourth one by rounding
+
+
+def test_map_counts_fixations_by_pixel():
+    found = fixation_map([(0, 0), (3.99, 1.2), (3, 1)], (4, 2))
+    assert found.tolist() == [[1, 0, 0, 0], [0, 0, 0, 2]]
+
+
+@given(st.data())
+def test_density_equals_a_gaussian_filter_without_walls(data):
+    width, height = data.draw(st.integers(3, 30)), data.draw(st.integers(3, 30))
+    sigma = data.draw(st.floats(0.8, 4))
+    pixels = st.tuples(st.integers(0, width - 1), st.integers(0, height - 1))
+    points = np.array(data.draw(st.lists(pixels, min_size=1, max_size=5)), float) + 0.5
+    filtered = ndimage.gaussian_filter(
+        fixation_map(points, (width, height)).astype(float), sigma, mode='constant', truncate=12
+    )
+    found = fixation_density(points, (width, height), sigma)
+    assert found.sum() == pytest.approx(1)
+    np.testing.assert_allclose(found, filtered / filtered.sum(), atol=1e-9)
+
+
+def test_density_without_fixations_is_empty_and_weights_count():
+    assert not fixation_density(np.empty((0, 2)), (4, 3), 1).any()
+    double = fixation_density([(1, 1), (3, 2)], (4, 3), 1, weights=[2, 1])
+    np.testing.assert_allclose(double, fixation_density([(1, 1), (1, 1), (3, 2)], (4, 3), 1))
+
+
+def test_degrees_become_pixels():
+    # At 57.29 cm a centimetre spans a degree, but for the tangent: a screen of 40 px/cm.
+    assert pixels_per_degree(1600, 40, 57.29) == pytest.approx(40, rel=1e-4)
+    assert pixels_per_degree(1600, 40, 57.29, 800, 1600) == pytest.approx(20, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    'call',
+    [
+        lambda: fixation_map([(4, 0)], (4, 2)),
+        lambda: fixation_density([(0, -0.1)], (4, 2), 1),
+        lambda: fixation_map([(np.nan, 0)], (4, 2)),
+    ],
+)
+def test_points_outside_are_refused(call):
+    with pytest.raises(GazeFormatError, match='1 outside'):
+        call()
+
+
+@pytest.mark.parametrize(
+    'call',
+    [
+        lambda: fixation_density([(0, 0)], (4, 2), 0),
+        lambda: fixation_density([(0, 0)], (4, 2), 1, weights=[-1]),
+        lambda: fixation_map([(1, 2, 3)], (4, 2)),
+        lambda: frame_intervals([0.0]),
+        lambda: frame_intervals([0.0, 0.0]),
+        lambda: fixations_in_intervals(table(), [0, 1], [1, 0.5]),
+        lambda: window_intervals(1, 0),
+        lambda: pixels_per_degree(100, 10, 50, video_width=3),
+    ],
+)
+def test_what_makes_no_sense_is_refused(call):
+    with pytest.raises(ValueError, match='expected'):
+        call()
