@@ -8,6 +8,9 @@ from .maps import (
     pixels_per_degree,
     window_intervals,
 )
+from .readers import FORMATS, read_fixations
+from .readers.png_maps import read_density_maps
+from .recording import Recording
 from .table import (
     FIXATION_COLUMNS,
     GazeFormatError,
@@ -18,13 +21,17 @@ from .table import (
 
 __all__ = [
     'FIXATION_COLUMNS',
+    'FORMATS',
     'GazeFormatError',
+    'Recording',
     'fixation_density',
     'fixation_map',
     'fixations_in_intervals',
     'frame_intervals',
     'pixels_per_degree',
+    'read_density_maps',
     'read_fixation_table',
+    'read_fixations',
     'validate_fixations',
     'window_intervals',
     'write_fixation_table',

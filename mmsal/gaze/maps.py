@@ -7,6 +7,8 @@ import pandas as pd
 
 from mmsal.gaze.table import GazeFormatError
 
+LEAST_OVERLAP_S = 1e-3  # of a fixation and a frame that shows it
+
 
 def fixations_in_intervals(
     fixations: pd.DataFrame, starts: np.ndarray, ends: np.ndarray
@@ -14,9 +16,9 @@ def fixations_in_intervals(
     """Which fixations fall into which frames or windows: into every one that they overlap.
 
     A frame is shown from its own timestamp to that of the next frame, so videos of a varying rate
-    are right, too. A fixation is in an interval if it begins before the interval's end and ends
-    after its start; one without duration is where it begins. In a window of many frames it counts
-    once.
+    are right, too. A fixation is in an interval if they overlap by more than a millisecond, so that
+    clocks of single precision do not carry it into the next frame; one of at most two milliseconds
+    is where it begins. In a window of many frames it counts once.
 
     Args:
         fixations: Of one video, columns ``start_s`` and ``end_s``, seconds from its first frame.
@@ -37,7 +39,9 @@ def fixations_in_intervals(
         raise ValueError('expected ascending intervals, each with its end after its start')
     begin = fixations['start_s'].to_numpy(np.float64)
     over = fixations['end_s'].to_numpy(np.float64)
-    over = np.maximum(over, np.nextafter(begin, np.inf))
+    brief = over - begin <= 2 * LEAST_OVERLAP_S
+    over = np.where(brief, np.nextafter(begin, np.inf), over - LEAST_OVERLAP_S)
+    begin = np.where(brief, begin, begin + LEAST_OVERLAP_S)
     first = np.searchsorted(ends, begin, side='right')
     last = np.searchsorted(starts, over, side='left')  # the first interval it does not reach
     counts = np.maximum(last - first, 0)

@@ -1,15 +1,15 @@
-"""What a gaze file does not say about itself: screen, video, clock; and how it becomes a table."""
+"""What a gaze file does not say about itself: screen, video, clock."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from mmsal.gaze.table import FIXATION_COLUMNS, GazeFormatError, validate_fixations
+from mmsal.gaze.table import GazeFormatError
 
 # Where positions may lie: pixels, or shares of width and height, of the screen or of the video.
 SPACES = ('screen', 'video', 'screen-normalised', 'video-normalised')
@@ -17,9 +17,8 @@ SPACES = ('screen', 'video', 'screen-normalised', 'video-normalised')
 ORIGINS = ('top-left', 'bottom-left', 'centre-up', 'centre-down')
 TIME_UNITS = {'s': 1.0, 'ms': 1e-3, 'us': 1e-6, 'ns': 1e-9}
 EYES = ('left', 'right', 'mean')
-LETTERBOX, WHOLE_SCREEN = 'letterbox', 'screen'
+LETTERBOX, WHOLE_SCREEN, CENTRE = 'letterbox', 'screen', 'centre'
 FIRST = 'first'  # as time_zero
-RAW_COLUMNS = ('video', 'observer', 'start_s', 'end_s', 'x', 'y')
 
 Size = tuple[float, float]
 
@@ -32,23 +31,29 @@ class Recording:
     defines, need not be given.
 
     Attributes:
-        video: Name of the video that was watched, where the file has no name of its own.
+        video: Name of the video that was watched, where the file has no name of its own;
+            ``{stem}`` in it stands for the file's name without its last suffix.
         observer: Name of the observer, likewise.
         video_size: (width, height) of the source video in pixels; a mapping by video name where
             they differ.
         screen_size: (width, height) of the screen in its pixels.
         video_rect: Where the video was on the screen: (x, y, width, height) in screen pixels from
             the screen's top left corner; ``'letterbox'``: as large as the screen allows at the
-            video's own aspect ratio, in the middle; ``'screen'``: stretched over all of it.
+            video's own aspect ratio, in the middle; ``'screen'``: stretched over all of it;
+            ``'centre'``: at its own size, in the middle.
         space: What positions are measured in, one of ``SPACES``.
         origin: One of ``ORIGINS``.
         time_unit: Unit of the file's clock, a key of ``TIME_UNITS``.
         time_zero: The file's clock at the video's first frame, in the file's own unit; or
             ``'first'``, the first line of data; or, for files with messages, a regular expression
-            that the message of the video's start matches.
+            that the message of the video's start matches; or, for reports, the column that has it.
+        video_message: For files with messages and several videos: a regular expression with a group
+            ``video``, such as ``'TRIAL_VAR video (?P<video>.+)'``.
+        video_column: For tables of several videos: the column that names the video.
         fps: Frames per second of the video, for files that count frames.
         frame_times: float [T], seconds from the video's first frame to the start of each, for
             files that count frames of a video whose rate varies; goes before ``fps``.
+        first_frame: The number by which the file calls the video's first frame, 0 or 1 mostly.
         eye: Which eye of two, one of ``EYES``.
         min_confidence: Fixations of lower confidence (0 to 1) are left out and counted.
 
@@ -65,8 +70,11 @@ class Recording:
     origin: str | None = None
     time_unit: str | None = None
     time_zero: float | str | None = None
+    video_message: str | None = None
+    video_column: str | None = None
     fps: float | None = None
     frame_times: np.ndarray | None = None
+    first_frame: int | None = None
     eye: str | None = None
     min_confidence: float | None = None
 
@@ -83,6 +91,17 @@ class Recording:
         _check_rect(self.video_rect)
         if self.fps is not None and not 0 < self.fps < np.inf:
             raise GazeFormatError(f'expected a positive fps, got {self.fps}')
+        if (
+            self.video_message is not None
+            and 'video' not in _pattern(self.video_message).groupindex
+        ):
+            raise GazeFormatError(
+                f'expected video_message with a group (?P<video>...), got {self.video_message!r}'
+            )
+        if self.frame_times is not None and not (np.diff(self.frame_times) > 0).all():
+            raise GazeFormatError('expected frame_times that ascend')
+        if self.first_frame is not None and self.first_frame < 0:
+            raise GazeFormatError(f'expected first_frame 0 or more, got {self.first_frame}')
         if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
             raise GazeFormatError(f'expected min_confidence 0 to 1, got {self.min_confidence}')
 
@@ -133,6 +152,23 @@ class Recording:
             )
         return self
 
+    def start_pattern(self) -> re.Pattern:
+        """``time_zero`` as the regular expression of a message or event.
+
+        Raises:
+            GazeFormatError: It is none.
+        """
+        return _pattern(str(self.time_zero))
+
+    def named_after(self, stem: str) -> Recording:
+        """The same with ``{stem}`` in the names of video and observer put in words."""
+        named = {
+            name: given.replace('{stem}', stem)
+            for name in ('video', 'observer')
+            if (given := getattr(self, name)) is not None
+        }
+        return replace(self, **named)
+
     def with_defaults(self, defaults: Mapping[str, Any]) -> Recording:
         """The same with what a format defines, where the user says nothing else."""
         unsaid = {name: value for name, value in defaults.items() if getattr(self, name) is None}
@@ -175,111 +211,18 @@ class Recording:
         return {name: value for name, value in given.items() if value is not None}
 
 
-@dataclass
-class RawGaze:
-    """Fixations as a reader finds them, not yet in pixels of the video.
-
-    Attributes:
-        fixations: Columns ``RAW_COLUMNS``: names, seconds from the video's first frame, and x, y
-            in ``space`` from ``origin``. Positions may be NaN (missing).
-        space, origin: See :class:`Recording`.
-        counts: What was left out so far, by reason; ``'rows'`` counts all rows of data in the file.
-    """
-
-    fixations: pd.DataFrame
-    space: str
-    origin: str = 'top-left'
-    counts: dict[str, int] = field(default_factory=dict)
-
-
-def to_table(raw: RawGaze, recording: Recording) -> pd.DataFrame:
-    """Bring fixations into pixels of the source video and drop those that are not on it.
-
-    Args:
-        raw: As a reader found them.
-        recording: Sizes of screen and video, and where on the screen the video was.
-
-    Returns:
-        Fixation table (:data:`mmsal.gaze.table.FIXATION_COLUMNS`). ``attrs['counts']`` has
-        ``fixations``, the rows of the table, and what was dropped: ``missing`` (no position),
-        ``outside`` (x or y not in [0, width) or [0, height) of the picture), ``before_video``
-        (over before the first frame), beside what the reader counted.
-
-    Raises:
-        GazeFormatError: Sizes are needed and unsaid, or the table is not valid.
-    """
-    frame = raw.fixations
-    x, y = np.empty(len(frame)), np.empty(len(frame))
-    sizes = np.empty((len(frame), 2))
-    for video, rows in frame.groupby('video', sort=False).indices.items():
-        sizes[rows] = recording.size_of(video)
-        place = frame[['x', 'y']].to_numpy(np.float64)[rows]
-        x[rows], y[rows] = _to_video(place, raw, recording, recording.size_of(video)).T
-    missing = ~(np.isfinite(x) & np.isfinite(y))
-    before = ~missing & (frame['end_s'].to_numpy(np.float64) <= 0)
-    on_it = (x >= 0) & (y >= 0) & (x < sizes[:, 0]) & (y < sizes[:, 1])
-    outside = ~missing & ~before & ~on_it
-    columns = {name: frame[name] for name in ('video', 'observer', 'start_s', 'end_s')}
-    table = pd.DataFrame({**columns, 'x_px': x, 'y_px': y})[list(FIXATION_COLUMNS)]
-    kept = ~(missing | before | outside)
-    table = validate_fixations(table[kept])
-    table.attrs['counts'] = {
-        **raw.counts,
-        'missing': raw.counts.get('missing', 0) + int(missing.sum()),
-        'before_video': int(before.sum()),
-        'outside': int(outside.sum()),
-        'fixations': len(table),
-    }
-    return table
-
-
-def video_rectangle(recording: Recording, video_size: Size) -> tuple[float, float, float, float]:
-    """Where the video was on the screen: x, y, width, height in screen pixels.
-
-    Raises:
-        GazeFormatError: It is not said, or what it rests on is not.
-    """
-    rect = recording.video_rect
-    if rect is None:
-        raise GazeFormatError('positions on the screen need the place of the video: --video-rect')
-    if not isinstance(rect, str):
-        return rect
-    recording.require(f'video_rect {rect!r}', 'screen_size')
-    wide, high = recording.screen_size
-    if rect == WHOLE_SCREEN:
-        return 0.0, 0.0, wide, high
-    scale = min(wide / video_size[0], high / video_size[1])
-    width, height = video_size[0] * scale, video_size[1] * scale
-    return (wide - width) / 2, (high - height) / 2, width, height
-
-
-def _to_video(place: np.ndarray, raw: RawGaze, recording: Recording, video: Size) -> np.ndarray:
-    """Positions [N, 2] of ``raw.space`` as pixels of the video, origin top left."""
-    on_screen = raw.space.startswith('screen')
-    if on_screen and (raw.space != 'screen' or raw.origin != 'top-left'):
-        recording.require('a position on the screen', 'screen_size')
-    size = np.array(recording.screen_size or (np.nan, np.nan) if on_screen else video, np.float64)
-    unit = np.ones(2) if raw.space.endswith('normalised') else size
-    place = place.copy()
-    if raw.origin == 'bottom-left':
-        place[:, 1] = unit[1] - place[:, 1]
-    elif raw.origin.startswith('centre'):
-        if raw.origin == 'centre-up':
-            place[:, 1] = -place[:, 1]
-        place += unit / 2
-    if raw.space.endswith('normalised'):
-        place *= size
-    if not on_screen:
-        return place
-    left, top, width, height = video_rectangle(recording, video)
-    return (place - (left, top)) * (video[0] / width, video[1] / height)
+def _pattern(text: str) -> re.Pattern:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise GazeFormatError(f'expected a regular expression, got {text!r}: {error}') from None
 
 
 def _check_rect(rect: Any) -> None:
-    if rect is None or rect in (LETTERBOX, WHOLE_SCREEN):
+    if rect is None or rect in (LETTERBOX, WHOLE_SCREEN, CENTRE):
         return
     if isinstance(rect, str) or len(rect) != 4 or not min(rect[2:]) > 0:
         raise GazeFormatError(
-            f'expected video_rect as (x, y, width, height), {LETTERBOX!r} or {WHOLE_SCREEN!r}, '
-            f'got {rect!r}'
+            f'expected video_rect as (x, y, width, height), {LETTERBOX!r}, {WHOLE_SCREEN!r} or '
+            f'{CENTRE!r}, got {rect!r}'
         )

@@ -21,6 +21,8 @@ FIXATION_COLUMNS = {
     'y_px': float,
 }
 
+PARQUET = '.parquet'
+
 
 class GazeFormatError(ValueError):
     """A file or table with gaze in it is not as expected; the message says what and where."""
@@ -65,10 +67,11 @@ def validate_fixations(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_fixation_table(path: str | Path) -> pd.DataFrame:
-    """Read a fixation table from CSV.
+    """Read a fixation table from CSV or Parquet.
 
     Args:
-        path: CSV file in UTF-8 with a header line; further columns are left out.
+        path: A Parquet file if it is called ``.parquet``, else a CSV file in UTF-8 with a header
+            line; further columns are left out.
 
     Returns:
         The table, as :func:`validate_fixations` gives it.
@@ -76,7 +79,11 @@ def read_fixation_table(path: str | Path) -> pd.DataFrame:
     Raises:
         FileNotFoundError: There is no such file.
         GazeFormatError: The file is not such a table; the message has file, row and fault.
+        ImportError: It is Parquet, and pyarrow is not installed.
     """
+    path = Path(path)
+    if path.suffix.lower() == PARQUET:
+        return _read_parquet(path)
     try:
         # All as text: an observer called "007" or "NA" keeps its name, a bad number its row.
         text = pd.read_csv(
@@ -90,24 +97,56 @@ def read_fixation_table(path: str | Path) -> pd.DataFrame:
 
 
 def write_fixation_table(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a fixation table as CSV, with all digits, so that it is read back unchanged.
+    """Write a fixation table with all digits, so that it is read back unchanged.
 
     Args:
         frame: The table; it is checked first.
-        path: File to write, in an existing folder. It is replaced in one step: a killed run leaves
-            no half file.
+        path: File to write, in an existing folder: Parquet if it is called ``.parquet``, else CSV.
+            It is replaced in one step: a killed run leaves no half file.
 
     Raises:
         GazeFormatError: The table is not valid.
+        ImportError: Parquet is asked for, and pyarrow is not installed.
     """
     table = validate_fixations(frame)
     path = Path(path)
+    parquet = path.suffix.lower() == PARQUET
+    if parquet:
+        _require_pyarrow(path)
     temporary = path.with_name(f'.{path.name}.part')
     try:
-        table.to_csv(temporary, index=False, encoding='utf-8', lineterminator='\n')
+        if parquet:
+            table.to_parquet(temporary, engine='pyarrow', index=False)
+        else:
+            table.to_csv(temporary, index=False, encoding='utf-8', lineterminator='\n')
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    _require_pyarrow(path)
+    if not path.is_file():
+        raise FileNotFoundError(2, 'no such fixation table', str(path))
+    from pyarrow import ArrowException
+
+    try:
+        return validate_fixations(pd.read_parquet(path, engine='pyarrow'))
+    except GazeFormatError as error:
+        raise GazeFormatError(f'{path}: {error}') from None
+    except (ArrowException, OSError) as error:
+        raise GazeFormatError(
+            f'{path}: expected a Parquet file, which may be cut short: {error}'
+        ) from None
+
+
+def _require_pyarrow(path: Path) -> None:
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError:
+        raise ImportError(
+            f'{path}: Parquet needs pyarrow: pip install "mmsal[parquet]", or use .csv'
+        ) from None
 
 
 def _names(column: pd.Series) -> pd.Series:

@@ -31,6 +31,15 @@ def test_a_fixation_is_in_every_frame_that_it_overlaps():
     assert rows.tolist() == [1, 0, 0]
 
 
+def test_timestamps_of_single_precision_change_nothing():
+    starts, ends = frame_intervals(np.arange(1000) / 30)
+    fixations = table(*((first / 30, (first + 7) / 30) for first in range(0, 900, 7)))
+    exact = fixations_in_intervals(fixations, starts, ends)
+    rounded = np.float32(starts), np.append(np.float32(starts[1:]), ends[-1])
+    np.testing.assert_array_equal(exact, fixations_in_intervals(fixations, *rounded))
+    assert np.bincount(exact[1]).tolist() == [7] * len(fixations)
+
+
 def test_a_fixation_without_duration_is_where_it_begins():
     starts, ends = frame_intervals([0.0, 0.5, 1.0])
     frames, rows = fixations_in_intervals(table((0.5, 0.5), (0.7, 0.7)), starts, ends)
@@ -59,8 +68,11 @@ def test_intervals_equal_a_direct_loop_at_a_varying_rate(fixations, steps):
         (frame, row)
         for frame in range(len(starts))
         for row, (start, end) in enumerate(fixations)
-        if (start < ends[frame] and end > starts[frame])
-        or (start == end and starts[frame] <= start < ends[frame])
+        if (
+            starts[frame] <= start < ends[frame]
+            if end - start <= 2e-3
+            else start + 1e-3 < ends[frame] and end - 1e-3 > starts[frame]
+        )
     ]
     assert list(zip(frames.tolist(), rows.tolist(), strict=True)) == expected
 

@@ -360,6 +360,32 @@ CASES = {
     'cfg-options into a list that is shorter': (
         'vis_cam', ONE + '--cfg-options test_pipeline.99.type=Flip', ['--cfg-options', '99']
     ),
+    # Gaze
+    'gaze: file missing': (
+        'data/gaze/read_fixations', '{bad}/gone.csv --out {out}/f.csv', ['no such gaze file']
+    ),
+    'gaze: file of words': (
+        'data/gaze/read_fixations', '{bad}/list.txt --out {out}/f.csv',
+        ['list.txt', 'is not recognised', 'eyelink_asc'],
+    ),
+    'gaze: file empty': (
+        'data/gaze/read_fixations', '{bad}/empty.avi --format diem --out {out}/f.csv '
+        '--observer o --video v --eye left --space video', ['empty.avi: the file is empty'],
+    ),
+    'gaze: format unknown': (
+        'data/gaze/read_fixations', '{bad}/list.txt --format smi --out {out}/f.csv', ["'smi'"]
+    ),
+    'gaze: output of another kind': (
+        'data/gaze/read_fixations', '{bad}/list.txt --out {out}/f.xlsx', ['.csv or .parquet']
+    ),
+    'gaze: nothing to read': ('data/gaze/read_fixations', '--out {out}/f.csv', ['FILE|DIR']),
+    'gaze: size of words': (
+        'data/gaze/read_fixations', '{bad}/list.txt --out {out}/f.csv --video-size big', ["'big'"]
+    ),
+    'gaze: rectangle of words': (
+        'data/gaze/read_fixations', '{bad}/list.txt --out {out}/f.csv --video-rect wide',
+        ["'wide'", 'letterbox'],
+    ),
     'too few words': ('vis_cam', '{config}', ['checkpoint', 'video', '--help']),
     'unknown option': ('inference', '{config} {checkpoint} {video} --magic', ['--magic']),
 }  # fmt: skip

@@ -6,15 +6,40 @@ from pathlib import Path
 
 import pandas as pd
 
-from mmsal.gaze.readers import dhf1k_raw
+from mmsal.gaze.placing import to_table
+from mmsal.gaze.readers import (
+    activitynet_json,
+    dhf1k_raw,
+    dhf1k_release,
+    diem,
+    eyelink_asc,
+    eyelink_report,
+    png_maps,
+    pupil_core,
+    pupil_neon,
+    table_file,
+    tobii,
+)
 from mmsal.gaze.readers.format import GazeFormat, head_of
-from mmsal.gaze.recording import Recording, to_table
+from mmsal.gaze.recording import Recording
 from mmsal.gaze.table import GazeFormatError
 
 FORMATS: dict[str, GazeFormat] = {
     one.name: one
     for one in (
+        table_file.CSV_FORMAT,
+        table_file.PARQUET_FORMAT,
+        eyelink_asc.FORMAT,
+        eyelink_report.FORMAT,
+        tobii.FORMAT,
+        pupil_core.FORMAT,
+        pupil_core.SURFACE_FORMAT,
+        pupil_neon.FORMAT,
         dhf1k_raw.FORMAT,
+        dhf1k_release.FORMAT,
+        png_maps.FORMAT,
+        diem.FORMAT,
+        activitynet_json.FORMAT,
     )
 }  # fmt: skip
 
@@ -32,7 +57,7 @@ def read_fixations(path: str | Path, format: str | None = None, **recording) -> 
     Returns:
         Columns ``video, observer, start_s, end_s, x_px, y_px``: seconds from the video's first
         frame, pixels of the source video, origin top left. ``attrs['counts']`` tells how many rows
-        were read and what was left out (see :func:`mmsal.gaze.recording.to_table`),
+        were read and what was left out (see :func:`mmsal.gaze.placing.to_table`),
         ``attrs['format']`` the format, ``attrs['recording']`` what was said.
 
     Raises:
@@ -41,7 +66,7 @@ def read_fixations(path: str | Path, format: str | None = None, **recording) -> 
             that the file does not say was not given either.
     """
     path = Path(path)
-    said = Recording(**recording)
+    said = Recording(**recording).named_after(path.stem)
     reader = find_format(path, format)
     said = said.with_defaults(reader.defaults)
     table = to_table(reader.read(path, said), said)

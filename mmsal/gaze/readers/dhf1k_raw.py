@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mmsal.gaze.placing import RAW_COLUMNS, RawGaze
 from mmsal.gaze.readers.format import GazeFormat, header_has, numbers, read_columns
-from mmsal.gaze.recording import RAW_COLUMNS, RawGaze, Recording
+from mmsal.gaze.recording import Recording
 from mmsal.gaze.table import GazeFormatError
 
 TIME, EVENT, X, Y = 'Time', 'L Event Info', 'L POR X [px]', 'L POR Y [px]'

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from mmsal.gaze.recording import RawGaze, Recording
+from mmsal.gaze.placing import RawGaze
+from mmsal.gaze.recording import Recording
 from mmsal.gaze.table import GazeFormatError
 
 HEAD_BYTES = 65536
@@ -86,14 +89,16 @@ def read_columns(path: Path, columns: Iterable[str], separator: str) -> pd.DataF
     Raises:
         GazeFormatError: A column is absent, there is no row, or the file is no such table.
     """
+    text = read_text(path)
     try:
         table = pd.read_csv(
-            io.StringIO(read_text(path)), sep=separator, dtype=str, keep_default_na=False,
+            io.StringIO(text), sep=separator, dtype=str, keep_default_na=False,
             index_col=False, skipinitialspace=True,
         )  # fmt: skip
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise GazeFormatError(f'{path}: {error}') from None
     table.columns = [name.strip() for name in table.columns]
+    _check_last_line(text, separator, path)
     absent = [name for name in columns if name not in table.columns]
     if absent:
         raise GazeFormatError(
@@ -102,6 +107,19 @@ def read_columns(path: Path, columns: Iterable[str], separator: str) -> pd.DataF
     if table.empty:
         raise GazeFormatError(f'{path}: there is a header, but no row of data')
     return table
+
+
+def _check_last_line(text: str, separator: str, path: Path) -> None:
+    """Raise GazeFormatError where the last row has fewer cells than the header has names."""
+    lines = text.rstrip('\r\n').splitlines()
+    header, last = (next(csv.reader([line], delimiter=separator)) for line in (lines[0], lines[-1]))
+    while header and not header[-1].strip():
+        header.pop()
+    if len(last) < len(header):
+        raise GazeFormatError(
+            f'{path}, line {len(lines)}: expected {len(header)} cells, got {len(last)}: is the '
+            'file cut short?'
+        )
 
 
 def numbers(table: pd.DataFrame, column: str, path: Path, first_line: int = 2) -> pd.Series:
@@ -129,3 +147,46 @@ def numbers(table: pd.DataFrame, column: str, path: Path, first_line: int = 2) -
             f'{table[column].iloc[row]!r}'
         )
     return values.astype('float64')
+
+
+def given_numbers(table: pd.DataFrame, column: str, path: Path, first_line: int = 2) -> pd.Series:
+    """As :func:`numbers`, but none may be missing or infinite, as times must not be."""
+    values = numbers(table, column, path, first_line)
+    wrong = ~np.isfinite(values.to_numpy())
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise GazeFormatError(
+            f'{path}, line {table.index[row] + first_line}: expected a number in {column}, got '
+            f'{table[column].iloc[row]!r}'
+        )
+    return values
+
+
+def check_order(
+    starts: np.ndarray, ends: np.ndarray, table: pd.DataFrame, path: Path, first_line: int = 2
+) -> None:
+    """Raise GazeFormatError, with the line, where a fixation ends before it starts."""
+    backwards = np.asarray(ends) < np.asarray(starts)
+    if backwards.any():
+        line = table.index[int(backwards.argmax())] + first_line
+        raise GazeFormatError(f'{path}, line {line}: the fixation ends before it starts')
+
+
+def integers(table: pd.DataFrame, column: str, path: Path, first_line: int = 2) -> np.ndarray:
+    """A column of text as int64, exactly: nanoseconds since 1970 do not fit a float.
+
+    Arguments as :func:`numbers`.
+
+    Raises:
+        GazeFormatError: A cell that is no whole number of 64 bits, with its line.
+    """
+    values = np.empty(len(table), dtype=np.int64)
+    for row, cell in enumerate(table[column].str.strip()):
+        try:
+            values[row] = int(cell)
+        except (ValueError, OverflowError):
+            raise GazeFormatError(
+                f'{path}, line {table.index[row] + first_line}: expected a whole number in '
+                f'{column}, got {cell!r}'
+            ) from None
+    return values
