@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# From nothing to heatmaps: synthetic clips -> train -> test -> heatmap files -> TSR -> pictures.
+# From nothing to a report: synthetic clips -> train -> test -> heatmap files -> TSR -> comparison
+# with simulated observers.
 #   tools/demo.sh [OUT_DIR]            (default: demo_output; `make demo` calls this)
 # A second run goes on where the first stopped. DEMO_PERSONS (1-25) and DEMO_EPOCHS (12) make it
 # shorter (DEMO_PERSONS='2 11-12 19' DEMO_EPOCHS=1); the network then learns next to nothing.
 set -euo pipefail
-[[ ${1:-} != -h && ${1:-} != --help ]] || { sed -n '2,5s/^# //p' "$0"; exit 0; }
+[[ ${1:-} != -h && ${1:-} != --help ]] || { sed -n '2,6s/^# //p' "$0"; exit 0; }
 
 out=${1:-demo_output}
 tools=$(cd "$(dirname "$0")" && pwd)
@@ -37,6 +38,10 @@ step 'Heatmaps of the test persons, as text, and overlays'
 python "$tools/data/kth/list_clips.py" "$clips" --subset test --out "$out/test_clips.txt"
 bash "$tools/batch_vis_cam.sh" "$config" "$checkpoint" "$out/test_clips.txt" "$out"
 
+step 'The same by another method, without overlays'
+OVERLAYS=0 bash "$tools/batch_vis_cam.sh" "$config" "$checkpoint" "$out/test_clips.txt" \
+    "$out/layercam" --method layercam
+
 step 'A contact sheet'
 python "$tools/visualizations/contact_sheet.py" "$out/heatmaps" "$out/contact_sheet.png" \
     --title 'Grad-CAM of a CNN-LSTM on synthetic clips'
@@ -52,6 +57,11 @@ step 'How much of it falls on the legs, whose true pixels are known'
 python "$tools/saliency/evidence.py" "$config" "$checkpoint" "$clips" --out-dir "$out/evidence" \
     --methods gradcam input_gradient integrated_gradients --limit 4
 
+step 'Do they look where the simulated observers look?'
+python "$tools/../saliency_metrics_comparison/compare.py" --out "$out/comparison" --synthetic \
+    --heatmaps gradcam="$out/heatmaps" layercam="$out/layercam/heatmaps" \
+    --fixations "$clips/fixations.csv" --videos "$clips" --sigma 1deg --pixels-per-degree 10
+
 cat <<END
 
 All of it lies in $out (the clips are synthetic):
@@ -64,4 +74,7 @@ All of it lies in $out (the clips are synthetic):
   tsr/                 per video: maps, strip of frames, time contributions (CSV, PNG), overlay
   flow/                optical flow, results.csv, summary.csv and flow.png
   evidence/            shares on legs and body, deletion and insertion curves
+  comparison/          results.csv, summary.csv, pairs.csv, tables for papers
+
+The report, which opens from disk: $(realpath "$out")/comparison/report/index.html
 END

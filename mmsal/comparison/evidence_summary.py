@@ -9,6 +9,7 @@ import pandas as pd
 from mmsal.comparison.deletion import KINDS, area_under
 from mmsal.comparison.evidence import REGIONS, evidence_of_clip
 from mmsal.comparison.evidence_run import RANDOM, EvidenceOptions, Tables
+from mmsal.comparison.resampling import Bootstrap
 from mmsal.datasets.kth_sequences import parse_name
 
 RESAMPLES = 2000
@@ -60,12 +61,10 @@ def interval(values: pd.Series, persons: pd.Series, seed: int) -> tuple[float, f
     """
     groups = values.groupby(persons)
     sums, counts = groups.sum().to_numpy(), groups.count().to_numpy()
-    if len(sums) < 2:
-        return np.nan, np.nan
-    drawn = np.random.default_rng(seed).integers(len(sums), size=(RESAMPLES, len(sums)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
+    bootstrap = Bootstrap(seed, RESAMPLES)
+    drawn_sums, drawn_counts = bootstrap.means(np.column_stack([sums, counts])).T
+    low, high = bootstrap.interval((drawn_sums / drawn_counts)[:, None])
+    return float(low[0]), float(high[0])
 
 
 def summarize(tables: Tables, options: EvidenceOptions) -> pd.DataFrame:

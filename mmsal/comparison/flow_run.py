@@ -45,7 +45,7 @@ def export_with_progress(
     """
     done, failures = {}, []
     rows = export_flow(jobs, folder, suffix, settings, overwrite)
-    with _progress('optical flow', len(jobs)) as advance:
+    with progress_bar('optical flow', len(jobs)) as advance:
         for job, row in zip(jobs, rows, strict=True):
             if row.status == 'done':
                 done[job] = folder / row.output
@@ -79,7 +79,7 @@ def compare_with_progress(
         ValueError: No video could be compared; it says why.
     """
     stems = {str(job.video): job.stem.as_posix() for job in flows}
-    with _progress('saliency against flow', len(flows)) as advance:
+    with progress_bar('saliency against flow', len(flows)) as advance:
         files = FlowFiles({str(job.video): path for job, path in flows.items()})
         results, left_out = compare_folders(files, models, stems, how, lambda video: advance())
     if results.empty:
@@ -90,7 +90,8 @@ def compare_with_progress(
 
 
 @contextmanager
-def _progress(what: str, total: int) -> Iterator:
+def progress_bar(what: str, total: int) -> Iterator:
+    """A bar on the terminal's stderr, none elsewhere; yields what advances it by one."""
     from rich.console import Console
     from rich.progress import Progress
 

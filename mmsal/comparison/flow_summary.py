@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from mmsal.comparison.bootstrap import bootstrap_interval
 from mmsal.comparison.flow import CENTRE_BIAS, CHANCE, MOTION_OF_OTHERS, OWN
+from mmsal.comparison.resampling import bootstrap_interval
 
 KEYS = ['model', 'reference', 'metric', 'convention']
 SUMMARY_COLUMNS = (
@@ -19,7 +19,7 @@ def summarize_flow(results: pd.DataFrame, seed: int = 0, resamples: int = 10_000
 
     Args:
         results: Of :func:`mmsal.comparison.flow.compare_clip`, over all videos.
-        seed, resamples: Of :func:`mmsal.comparison.bootstrap.bootstrap_interval`.
+        seed, resamples: Of :func:`mmsal.comparison.resampling.bootstrap_interval`.
 
     Returns:
         One row per model, reference, metric and convention: ``mean`` over the videos that have a

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 from .atomic import atomic_files
 from .errors import HeatmapFormatError
-from .npz import read_npz, write_npz
+from .meta import load_json
+from .npz import read_npz, read_npz_meta, write_npz
 from .sequence import HeatmapSequence
 from .sidecar import read_sidecar, sidecar_path, write_sidecar
 from .text import read_text, write_text
@@ -47,6 +49,33 @@ def read_heatmaps(path: str | os.PathLike[str]) -> HeatmapSequence:
     if sidecar.exists():
         meta, seen = read_sidecar(sidecar, values.shape[1:], frame_indices)
     return HeatmapSequence(values, frame_indices, meta, seen)
+
+
+def read_heatmap_meta(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a heatmap file says about its maps, without reading the maps.
+
+    Args:
+        path: A `.txt`, `.txt.gz` or `.npz` file.
+
+    Returns:
+        `meta` of the maps, and `map_size`, [width, height], where that is known without them; {}
+        for a text without sidecar. Nothing is held against the maps themselves.
+
+    Raises:
+        HeatmapFormatError: If the suffix is another one, or sidecar or archive are faulty.
+        FileNotFoundError: If there is no such file.
+    """
+    path = Path(path)
+    suffix = _suffix(path)
+    if not path.exists():
+        raise FileNotFoundError(errno.ENOENT, 'no such heatmap file', str(path))
+    if suffix == '.npz':
+        return read_npz_meta(path)
+    sidecar = sidecar_path(path)
+    try:
+        return load_json(sidecar.read_bytes()) if sidecar.exists() else {}
+    except (ValueError, RecursionError) as error:
+        raise HeatmapFormatError(sidecar, f'faulty sidecar: {error}') from error
 
 
 def write_heatmaps(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,6 +54,30 @@ def read_npz(path: Path) -> HeatmapSequence:
     except Exception as error:  # zipfile and numpy raise a dozen kinds on damaged files
         raise HeatmapFormatError(path, f'not a heatmap npz file: {error}') from error
     return sequence
+
+
+def read_npz_meta(path: Path) -> dict[str, Any]:
+    """`meta`, and `map_size` [width, height], without reading the maps.
+
+    Raises:
+        HeatmapFormatError: If the file is not such an .npz file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            with archive.open('values.npy') as file:
+                old = np.lib.format.read_magic(file) == (1, 0)
+                kind = np.lib.format
+                header = kind.read_array_header_1_0 if old else kind.read_array_header_2_0
+                (_, height, width), _, _ = header(file)
+            meta = {}
+            if 'meta.npy' in archive.namelist():
+                with archive.open('meta.npy') as file:
+                    meta = load_json(str(np.lib.format.read_array(file, allow_pickle=False)))
+    except OSError:
+        raise
+    except Exception as error:  # zipfile and numpy raise a dozen kinds on damaged files
+        raise HeatmapFormatError(path, f'not a heatmap npz file: {error}') from error
+    return {**meta, 'map_size': [width, height]}
 
 
 def _load_arrays(content: bytes) -> dict[str, np.ndarray]:
