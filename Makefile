@@ -1,4 +1,4 @@
-# make demo   fresh machine -> environment -> synthetic clips -> train -> heatmaps -> TSR -> pictures
+# make demo   fresh machine -> environment -> synthetic clips -> train -> heatmaps -> TSR -> report
 # make test   fresh machine -> environment -> the whole test suite
 # Only Python 3.10+ (with venv and pip) and make are needed. Nothing outside this folder is touched.
 
@@ -29,7 +29,12 @@ $(VENV)/.installed-$(EXTRA): setup.py pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRA),test,dev]'
 	@touch $@
 
-test: env
+# Sources of pysaliency 0.2.22, which cannot be installed beside NumPy 2: tests and benchmarks hold
+# our metrics against its own.
+$(VENV)/oracle/pysaliency-0.2.22.tar.gz: | env
+	$(BIN)/python -m pip download --quiet --no-deps --dest $(VENV)/oracle pysaliency==0.2.22
+
+test: env $(VENV)/oracle/pysaliency-0.2.22.tar.gz
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile $(PYTEST_ARGS)
 
 demo: env

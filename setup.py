@@ -16,6 +16,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmsal', 'mmsal.*']),
+    package_data={'mmsal.comparison.report': ['templates/*', 'static/*']},
     python_requires='>=3.10',
     install_requires=[
         'mmaction2>=1.2.0,<1.3',
@@ -23,6 +24,9 @@ setup(
         'torch>=2.6,<3',
         'numpy>=1.24',
         'pandas>=2.0',
+        'scipy>=1.11',  # statistics
+        'POT>=0.9.3',  # the earth mover's distance
+        'jinja2>=3.1',  # the report
         'decord>=0.6.0',
         'opencv-python>=4.8',
         'av>=12.0',  # writes H.264, which OpenCV's wheels cannot
@@ -39,12 +43,19 @@ setup(
         # mmcv-lite and mmcv own the same module: install one of the two, never both.
         'lite': ['mmcv-lite>=2.0.0rc4,<2.2.0'],
         'full': ['mmcv>=2.0.0rc4,<2.2.0'],
+        'parquet': ['pyarrow>=14'],  # fixation tables as Parquet
+        'notebook': ['ipykernel>=6.29', 'nbclient>=0.9', 'nbformat>=5.9'],
         'test': [
             'pytest>=8.0',
             'pytest-xdist>=3.6',
             'hypothesis>=6.100',
             'tensorboard>=2.15',  # a visualizer back-end of MMEngine
             'ruff>=0.6',
+            'selenium>=4.20',  # drives the browser that the report is tested in
+            'pyarrow>=14',
+            'ipykernel>=6.29',
+            'nbclient>=0.9',
+            'nbformat>=5.9',
         ],
         'dev': ['pre-commit>=3.5'],
     },
