@@ -197,7 +197,8 @@ class _Scorer:
         self.other = None
         if others is not None:
             self.still = {CENTRE_BIAS: others.centre_bias, OTHER_GAZE: others.density}
-            self.other = OtherFixations(others.points, data.size[::-1], data.seen)
+            random = frame_random(how.seed, data.video, WHOLE)
+            self.other = OtherFixations(others.points, data.size[::-1], random, data.seen)
 
     def maps_at(
         self, frame: int, maps: dict[str, np.ndarray], flow: np.ndarray | None

@@ -209,11 +209,16 @@ def test_only_what_was_seen_counts(tmp_path):
     data = load_video(files_of(tmp_path, seen=seen), table, HOW)
     inside = (table['x_px'] >= 10) & (table['x_px'] < 30)
     assert data.counts['unseen'] == (~inside).sum()
-    rows = pick(score_video(data, None, None, HOW), level='static', metric='NSS', model='good')
-    value = pick(rows, reference='all observers', convention='tuebingen')['value'].item()
+    others = gaze_of_others('clip1.mp4', shares(gaze()), SIZE, SIGMA)
+    rows = pick(score_video(data, others, None, HOW), level='static', model='good')
+    rows = pick(rows, reference='all observers', convention='tuebingen')
+    found = rows.set_index('metric')['value']
     cropped = good_maps(0).astype(np.float32).mean(axis=0, dtype=np.float64)[:, 10:30]
     points = table[inside][['x_px', 'y_px']].to_numpy() - (10, 0)
-    assert value == pytest.approx(nss(cropped, points, 'tuebingen'), abs=1e-9)
+    assert found['NSS'] == pytest.approx(nss(cropped, points, 'tuebingen'), abs=1e-9)
+    elsewhere = [one[(one[:, 0] >= 10) & (one[:, 0] < 30)] - (10, 0) for one in others.points]
+    shuffled = auc_shuffled(cropped, points, elsewhere, 'tuebingen')
+    assert found['sAUC'] == pytest.approx(shuffled, abs=1e-9)
 
 
 def test_seeds_make_results_again_and_models_share_random_draws(study):
