@@ -32,6 +32,7 @@ setup(
         'av>=12.0',  # writes H.264, which OpenCV's wheels cannot
         'matplotlib>=3.7',
         'rich>=13.0',
+        'pillow>=10',  # pictures of the report
         'captum>=0.7',  # gradients, their integrals, occlusion
         # MMAction2 1.2.0 imports it without declaring it (mmaction/utils/dependency.py).
         'importlib_metadata',

@@ -53,7 +53,12 @@ def parse_args() -> argparse.Namespace:
         'many tests (default: holm)')  # fmt: skip
     add('--resamples', type=int, default=2000, metavar='N', help='of the bootstrap (default: 2000)')
     add('--seed', type=int, default=0, help='of all that is random (default: 0)')
-    add('--workers', type=int, metavar='N', help='processes (default: one per core)')
+    add(
+        '--workers',
+        type=int,
+        metavar='N',
+        help='processes (default: one per four videos, at most one per core)',
+    )
     add('--pages', type=int, metavar='N', help='videos with a page of their own in the report, at '
         'most (default: all)')  # fmt: skip
     add('--synthetic', action='store_true', help='mark the report: its data are SYNTHETIC')

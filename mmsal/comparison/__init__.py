@@ -1,15 +1,15 @@
 """Model saliency held against what else is known of a video: human gaze, or its motion."""
 
-from mmsal.comparison.flow import FlowClip, align, centre_bias, compare_clip
-from mmsal.comparison.flow_folder import FlowComparison, FlowFiles, compare_folders, name_models
-from mmsal.comparison.flow_maps import FlowSettings, export_flow, flow_heatmaps
-from mmsal.comparison.flow_report import write_flow_report
-from mmsal.comparison.flow_summary import headlines, summarize_flow
+from mmsal.comparison.flow.clip import FlowClip, align, centre_bias, compare_clip
+from mmsal.comparison.flow.folder import FlowComparison, FlowFiles, compare_folders, name_models
+from mmsal.comparison.flow.maps import FlowSettings, export_flow, flow_heatmaps
+from mmsal.comparison.flow.report import write_flow_report
+from mmsal.comparison.flow.summary import headlines, summarize_flow
 from mmsal.comparison.gaze import GazeComparison, MismatchError, compare
-from mmsal.comparison.gaze_pairs import compare_pairs
-from mmsal.comparison.gaze_summary import summarize
-from mmsal.comparison.gaze_tables import write_tables
-from mmsal.comparison.gaze_verdicts import verdicts
+from mmsal.comparison.gaze.pairs import compare_pairs
+from mmsal.comparison.gaze.summary import summarize
+from mmsal.comparison.gaze.tables import write_tables
+from mmsal.comparison.gaze.verdicts import verdicts
 from mmsal.comparison.report import VideoPage, write_report
 from mmsal.comparison.resampling import bootstrap_interval
 

@@ -1,5 +1,7 @@
 """Names in a gaze comparison: what models are measured by, whose gaze, which metrics."""
 
+from mmsal.metrics import METRICS
+
 CHANCE = 'chance'
 CENTRE_BIAS = 'centre bias'
 OTHER_GAZE = 'gaze of other videos'
@@ -11,4 +13,4 @@ ALL_OBSERVERS = 'all observers'  # their gaze pooled
 EACH_OBSERVER = 'each observer'  # mean over observers, each taken alone
 ONE_OBSERVER = 'observer {}'  # one of them alone
 
-LOWER_IS_BETTER = ('KLD', 'EMD')
+LOWER_IS_BETTER = tuple(name for name, one in METRICS.items() if not one.higher_is_better)

@@ -50,11 +50,12 @@ def _sweep(target: Path) -> None:
     beginning = f'.{target.name}.tmp-'
     for path in target.parent.glob(f'{glob.escape(beginning)}*'):
         number = path.name[len(beginning) :]
-        if number.isdigit() and not _is_running(int(number)):
+        if number.isdigit() and not is_running(int(number)):
             path.unlink(missing_ok=True)
 
 
-def _is_running(process: int) -> bool:
+def is_running(process: int) -> bool:
+    """Whether a process of this number is there, of this user or another."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mmsal.heatmaps import HeatmapSequence, read_heatmaps, write_heatmaps
-from tests.comparison.flow_videos import write_square
+from tests.comparison.flow.videos import write_square
 
 COMMAND = 'saliency/optical_flow.py'
 NAMES = ('one', 'two', 'three')

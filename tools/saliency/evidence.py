@@ -53,9 +53,9 @@ def main() -> int:
     # Imported after the arguments are read, so that --help answers at once.
     from config_options import parse_options
 
-    from mmsal.comparison.evidence_clips import list_known_clips
-    from mmsal.comparison.evidence_report import measure_and_report
-    from mmsal.comparison.evidence_run import EvidenceOptions
+    from mmsal.comparison.evidence.clips import list_known_clips
+    from mmsal.comparison.evidence.report import measure_and_report
+    from mmsal.comparison.evidence.run import EvidenceOptions
     from mmsal.explain import load_recognizer
 
     hush_others()

@@ -57,7 +57,7 @@ def main() -> int:
     from config_options import parse_options
 
     from mmsal.comparison import FlowComparison, FlowSettings, name_models
-    from mmsal.comparison.flow_run import compare_with_progress, export_with_progress, list_jobs
+    from mmsal.comparison.flow.run import compare_with_progress, export_with_progress, list_jobs
 
     hush_others()
     settings = FlowSettings(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmsal.comparison.flow_folder import name_models
+from mmsal.comparison.flow.folder import name_models
 
 _SIGMA = re.compile(r'(?P<number>[\d.]+(e-?\d+)?)\s*(?P<unit>px|deg)', re.IGNORECASE)
 

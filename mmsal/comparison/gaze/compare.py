@@ -11,16 +11,16 @@ from typing import Any
 
 import pandas as pd
 
-from mmsal.comparison.flow_folder import name_models
+from mmsal.comparison.flow.folder import name_models
 from mmsal.comparison.gaze.headlines import headlines
 from mmsal.comparison.gaze.matching import Matching, MismatchError, VideoFiles, match
 from mmsal.comparison.gaze.options import GazeComparison
 from mmsal.comparison.gaze.pages import video_pages
+from mmsal.comparison.gaze.pairs import compare_pairs
 from mmsal.comparison.gaze.run import ComparisonFolder, Outcome, Scoring, describe, score_videos
-from mmsal.comparison.gaze_pairs import compare_pairs
-from mmsal.comparison.gaze_summary import summarize
-from mmsal.comparison.gaze_tables import write_tables
-from mmsal.comparison.gaze_verdicts import verdicts
+from mmsal.comparison.gaze.summary import summarize
+from mmsal.comparison.gaze.tables import write_tables
+from mmsal.comparison.gaze.verdicts import verdicts
 from mmsal.comparison.report import write_report
 from mmsal.comparison.resampling import Bootstrap
 from mmsal.comparison.yardsticks import YARDSTICKS
@@ -228,7 +228,7 @@ class GazeStudy:
             self.store.folder / 'report',
             pd.concat([results, *rows], ignore_index=True),
             summary, pairs, video_pages(shown, scoring),
-            self._told(statistics, pairs, synthetic), found,
+            self._told(statistics, pairs, synthetic), [*headlines(summary, False), *found],
         )  # fmt: skip
         return [*headlines(summary), *found]
 

@@ -12,11 +12,12 @@ SHOWN, CONVENTION, LEVEL = ('NSS', 'AUC', 'CC'), 'tuebingen', 'video'
 SHARE_OF = 'NSS'
 
 
-def headlines(summary: pd.DataFrame) -> list[str]:
+def headlines(summary: pd.DataFrame, yardsticks: bool = True) -> list[str]:
     """Means over videos with their intervals, models first, then yardsticks.
 
     Args:
-        summary: Of :func:`mmsal.comparison.gaze_summary.summarize`.
+        summary: Of :func:`mmsal.comparison.gaze.summary.summarize`.
+        yardsticks: Whether these have lines, too.
 
     Returns:
         Lines such as ``gradcam: NSS 0.51 [0.35, 0.67], AUC 0.65 [0.60, 0.71]; 35 % of the way from
@@ -25,7 +26,8 @@ def headlines(summary: pd.DataFrame) -> list[str]:
     rows = summary[(summary['level'] == LEVEL) & (summary['convention'] == CONVENTION)]
     models = dict.fromkeys(rows['model'])
     ordered = [name for name in models if name not in YARDSTICKS]
-    ordered += [name for name in YARDSTICKS if name in models]
+    if yardsticks:
+        ordered += [name for name in YARDSTICKS if name in models]
     return [line for model in ordered if (line := _line(rows[rows['model'] == model], model))]
 
 

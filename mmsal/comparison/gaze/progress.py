@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from mmsal.comparison.flow_run import progress_bar
+from mmsal.comparison.flow.run import progress_bar
 from mmsal.comparison.gaze.compare import Folders, GazeStudy, Statistics, find_inputs
 from mmsal.comparison.gaze.options import SIGMA_SHARE, GazeComparison
 
@@ -50,9 +50,14 @@ def run_study(
     for note in inputs.matching.notes:
         print(f'not used: {note}', file=sys.stderr)
     with progress_bar('scoring', len(study.files)) as advance:
-        study.score(workers or os.cpu_count() or 1, lambda video: advance())
+        study.score(workers or _workers(len(study.files)), lambda video: advance())
     found = study.write(statistics, pages, synthetic)
     left_out = [*inputs.matching.faults, *study.failures]
     scored = len(study.files) - len(study.failures)
     lines = [f'{scored} videos scored: {out / "results.csv"}', *found]
     return left_out, [*lines, f'report: {out / "report" / "index.html"}']
+
+
+def _workers(videos: int) -> int:
+    """A process per core, but none for less than four videos: each takes seconds to begin."""
+    return min(os.cpu_count() or 1, max(videos // 4, 1))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mmsal.comparison.flow_maps import FlowSettings
+from mmsal.comparison.flow.maps import FlowSettings
 from mmsal.comparison.gaze.matching import VideoFiles
 from mmsal.comparison.gaze.options import GazeComparison
 from mmsal.comparison.gaze.scoring import score_video

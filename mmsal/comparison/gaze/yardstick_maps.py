@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mmsal.attribution.optical_flow import optical_flow_magnitude
-from mmsal.comparison.flow_maps import FlowSettings
+from mmsal.comparison.flow.maps import FlowSettings
 from mmsal.gaze import fixation_density
 
 # Of a uniform map, in every map where it is taken for a density that predicts (IG).

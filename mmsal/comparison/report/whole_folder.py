@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mmsal.heatmaps.atomic import is_running
+
 
 @contextmanager
 def whole_folder(target: Path, own: Collection[str]) -> Iterator[Path]:
@@ -72,7 +74,7 @@ def _sweep(target: Path) -> None:
     beginning = f'.{target.name}.'
     for path in target.parent.glob(f'{glob.escape(beginning)}*'):
         kind, _, number = path.name[len(beginning) :].partition('-')
-        if kind not in ('tmp', 'old') or not number.isdigit() or _is_running(int(number)):
+        if kind not in ('tmp', 'old') or not number.isdigit() or _in_use(int(number)):
             continue
         if kind == 'old' and not target.exists():
             path.rename(target)
@@ -80,13 +82,6 @@ def _sweep(target: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _is_running(process: int) -> bool:
-    if process == os.getpid():
-        return False  # we have made nothing yet: an earlier process of this number has
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        pass
-    return True
+def _in_use(process: int) -> bool:
+    # What bears our own number was left by an earlier process: we have made nothing yet.
+    return process != os.getpid() and is_running(process)

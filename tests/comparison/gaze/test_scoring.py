@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mmsal.attribution.optical_flow import optical_flow_magnitude
-from mmsal.comparison.flow_maps import FlowSettings
+from mmsal.comparison.flow.maps import FlowSettings
 from mmsal.comparison.gaze import GazeComparison
 from mmsal.comparison.gaze.matching import VideoFiles
 from mmsal.comparison.gaze.scoring import RESULT_COLUMNS, score_video

@@ -1,0 +1,1 @@
+"""Saliency held against optical flow."""

@@ -1,0 +1,37 @@
+"""The scores that are printed first."""
+
+import numpy as np
+import pandas as pd
+
+from mmsal.comparison.gaze.headlines import headlines
+
+
+def row(model, metric, reference, mean, low=np.nan, high=np.nan, share=np.nan, **more):
+    return {
+        'model': model, 'reference': reference, 'level': 'video', 'metric': metric,
+        'convention': 'tuebingen', 'mean': mean, 'low': low, 'high': high,
+        'share_of_ceiling': share, **more,
+    }  # fmt: skip
+
+
+def test_models_come_first_with_intervals_and_share():
+    summary = pd.DataFrame(
+        [
+            row('chance', 'NSS', 'all observers', 0.0, -0.1, 0.1),
+            row('net', 'NSS', 'all observers', 0.5, 0.4, 0.6),
+            row('net', 'NSS', 'each observer', 0.52, 0.4, 0.6, 0.35),
+            row('net', 'AUC', 'all observers', 0.7),
+            row('net', 'CC', 'all observers', np.nan),
+            row('net', 'NSS', 'all observers', 9.0, level='static'),
+            row('human ceiling', 'NSS', 'each observer', 1.45, 1.0, 1.9, 1.0),
+            row('odd', 'SIM', 'all observers', 0.4),
+        ]
+    )
+    lines = [
+        'net: NSS 0.50 [0.40, 0.60], AUC 0.70; 35% of the way from chance to the human ceiling '
+        '(NSS)',
+        'chance: NSS 0.00 [-0.10, 0.10]',
+        'human ceiling: NSS 1.45 [1.00, 1.90]',
+    ]
+    assert headlines(summary) == lines
+    assert headlines(summary, yardsticks=False) == lines[:1]
