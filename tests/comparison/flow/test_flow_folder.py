@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mmsal.comparison import FlowComparison, FlowFiles, compare_folders, name_models
-from mmsal.comparison import flow_folder as module
+from mmsal.comparison.flow import folder as module
 from mmsal.comparison.flow.clip import CHANCE, MOTION_OF_OTHERS, OWN
 from mmsal.heatmaps import HeatmapSequence, write_heatmaps
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmsal.comparison import FlowSettings, export_flow, flow_heatmaps
-from mmsal.comparison import flow_maps as module
+from mmsal.comparison.flow import maps as module
 from mmsal.comparison.flow.maps import first_frames
 from mmsal.datasets.synthetic.files import write_video
 from mmsal.datasets.video import VideoError, VideoInfo, read_frames
