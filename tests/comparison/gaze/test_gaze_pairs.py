@@ -218,12 +218,12 @@ def spoken(differences: dict[str, np.ndarray], **options) -> list[str]:
 
 
 def test_a_difference_is_told_with_its_numbers():
-    (line,) = spoken({'CC': UP, 'NSS': UP, 'IG': MIXED, 'SIM': DOWN})
+    (line,) = spoken({'CC': UP, 'NSS': UP, 'sAUC': MIXED, 'SIM': DOWN})
     low, high = bootstrap_interval(UP, 0, 2000)
     assert line == (
         'net is closer to people than old: NSS (tuebingen, video, all observers) +0.330 '
         f'[{low:.3f}, {high:.3f}], better in 14 of 14 videos, p < 0.001 (Holm); so by CC; '
-        'not shown by IG'
+        'not shown by sAUC'
     )
 
 
@@ -250,7 +250,7 @@ def test_nothing_shown_and_disagreement():
 def test_too_few_videos_are_named():
     (line,) = spoken({'NSS': UP[:5]})
     assert 'p = 0.062 (Holm)' in line and line.endswith('; 5 videos are too few to show any')
-    (line,) = spoken(dict.fromkeys(('NSS', 'CC', 'SIM', 'sAUC'), UP[:7]))
+    (line,) = spoken(dict.fromkeys(('NSS', 'CC', 'SIM', 'AUC-Judd'), UP[:7]))
     assert line.endswith('nor by CC; 7 videos are too few to show any with 4 tests')
     (line,) = spoken({'NSS': UP[:6]})
     assert line.startswith('net is closer to people than old') and 'p = 0.031' in line
