@@ -9,7 +9,7 @@ from mmsal.metrics.maps import Pixels
 
 # Up to so many values, comparing all pixels with each of them is faster than sorting the pixels
 # (measured for 230400 pixels; the result is the same).
-FEW = 12
+FEW = 6
 
 
 class Ranking:
@@ -37,6 +37,9 @@ def count_below(values: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.
         below = [np.count_nonzero(values < level) for level in levels]
         equal = [np.count_nonzero(values == level) for level in levels]
         return np.array(below, np.int64), np.array(equal, np.int64)
-    ordered = np.sort(values)
+    # Pixels below the lowest level need no order, and they are most where saliency is right.
+    kept = values >= levels[0] if np.count_nonzero(values < levels[0]) > len(values) / 2 else None
+    ordered = np.sort(values if kept is None else values[kept])
     below = np.searchsorted(ordered, levels, side='left')
-    return below, np.searchsorted(ordered, levels, side='right') - below
+    equal = np.searchsorted(ordered, levels, side='right') - below
+    return below + (len(values) - len(ordered)), equal
