@@ -113,10 +113,15 @@ def _start_worker(worker: int) -> None:
     """
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
-    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    end_with_parent()
 
 
-def _end_with_parent(parent: int) -> None:
+def end_with_parent() -> None:
+    """End this process within a second of the one that started it, even where that is killed."""
+    threading.Thread(target=_wait_for_end, args=(os.getppid(),), daemon=True).start()
+
+
+def _wait_for_end(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)

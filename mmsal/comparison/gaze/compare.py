@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from mmsal.comparison.flow.folder import name_models
 from mmsal.comparison.gaze.headlines import headlines
-from mmsal.comparison.gaze.matching import Matching, MismatchError, VideoFiles, match
+from mmsal.comparison.gaze.inputs import Folders, Inputs, chosen_files, find_inputs
+from mmsal.comparison.gaze.matching import VideoFiles
+from mmsal.comparison.gaze.notes import input_notes, origin, total_counts, versions
 from mmsal.comparison.gaze.options import GazeComparison
 from mmsal.comparison.gaze.pages import video_pages
 from mmsal.comparison.gaze.pairs import compare_pairs
@@ -21,14 +20,8 @@ from mmsal.comparison.gaze.run import ComparisonFolder, Outcome, Scoring, descri
 from mmsal.comparison.gaze.summary import summarize
 from mmsal.comparison.gaze.tables import write_tables
 from mmsal.comparison.gaze.verdicts import verdicts
-from mmsal.comparison.report import write_report
+from mmsal.comparison.report import check_report_folder, write_report
 from mmsal.comparison.resampling import Bootstrap
-from mmsal.comparison.yardsticks import YARDSTICKS
-from mmsal.gaze import read_fixation_table
-from mmsal.heatmaps import read_heatmap_meta
-from mmsal.version import __version__
-
-Folders = str | Path | Sequence[str | Path] | Mapping[str, str | Path]
 
 
 @dataclass(frozen=True)
@@ -52,15 +45,6 @@ class Statistics:
 
     def __post_init__(self) -> None:
         Bootstrap(0, self.resamples, self.confidence)  # refuses numbers that make no sense
-
-
-@dataclass
-class Inputs:
-    """What is compared: models' folders, gaze, and what belongs together."""
-
-    models: dict[str, Path]
-    fixations: pd.DataFrame
-    matching: Matching
 
 
 def compare(
@@ -107,33 +91,6 @@ def compare(
     return table
 
 
-def find_inputs(
-    heatmaps: Folders,
-    fixations: pd.DataFrame | str | Path,
-    videos: str | Path | None = None,
-    fps: float | None = None,
-) -> Inputs:
-    """Read the fixation table and find what belongs together; see :func:`compare`."""
-    models = _named(heatmaps)
-    if not isinstance(fixations, pd.DataFrame):
-        fixations = read_fixation_table(fixations)
-    if not len(fixations):
-        raise ValueError('the fixation table has no rows')
-    matching = match(models, fixations, None if videos is None else Path(videos), fps)
-    return Inputs(models, fixations, matching)
-
-
-def chosen_files(matching: Matching, partial: bool) -> list[VideoFiles]:
-    """The videos to score.
-
-    Raises:
-        MismatchError: Something does not match, and ``partial`` is not set, or nothing does.
-    """
-    if matching.faults and not (partial and matching.videos):
-        raise MismatchError(matching.faults)
-    return matching.videos
-
-
 class GazeStudy:
     """A comparison in a folder: scores that a second run takes up, tables, and the report.
 
@@ -165,9 +122,11 @@ class GazeStudy:
         self.files = chosen_files(inputs.matching, partial)
         self.failures: list[str] = []
         self._facts: dict[str, dict[str, Any]] = {}
-        # Yardsticks rest on the gaze of all videos, so these are settings, too.
-        videos = [one.video for one in self.files]
-        self.settings = describe(inputs.models, inputs.fixations, how, videos=videos)
+        check_report_folder(folder / 'report')  # before hours are spent on scores
+        inside = [name for name, of in inputs.models.items() if of.resolve() == folder.resolve()]
+        if inside:
+            raise ValueError(f'{folder} holds the heatmaps of {inside[0]}: name another folder')
+        self.settings = describe(inputs.models, inputs.fixations, how, self.files)
         self.store = ComparisonFolder(folder, self.settings, overwrite)
 
     def score(self, workers: int = 1, progress: Callable[[str], None] = lambda video: None) -> None:
@@ -180,6 +139,8 @@ class GazeStudy:
             else:
                 self._facts[one.video] = facts
                 progress(one.video)
+        if missing:
+            self.store.discard_results()
         by_name = {one.video: one for one in self.files}
         # All videos' gaze is handed on: the yardsticks of one rest on that of the others.
         scoring = Scoring(self.files, self.inputs.fixations, self.how)
@@ -191,7 +152,11 @@ class GazeStudy:
         if outcome.table is None:
             self.failures.append(outcome.error)
             return
-        self.store.write(files, outcome)
+        try:
+            self.store.write(files, outcome)
+        except ValueError as error:
+            self.failures.append(str(error))
+            return
         self._facts[outcome.video] = outcome.facts
 
     def write(
@@ -218,7 +183,7 @@ class GazeStudy:
         told['confidence'] = statistics.confidence
         summary = summarize(results, over=statistics.over, **told)
         pairs = compare_pairs(results, correction=statistics.correction, **told)
-        found = verdicts(pairs)
+        found = verdicts(pairs) or verdicts(pairs, headlines=_measured(pairs))
         write_tables(self.store.folder, summary, pairs, synthetic=synthetic)
         shown = done if pages is None else done[:pages]
         rows = [self.store.part(one.video) for one in shown]
@@ -232,51 +197,37 @@ class GazeStudy:
         )  # fmt: skip
         return [*headlines(summary), *found]
 
+    def notes(self) -> list[str]:
+        """What a reader of the results should know about their inputs, a line each."""
+        lines = input_notes(self._facts, self.inputs.models)
+        if self.how.sigma is not None and len({one.size for one in self.files}) > 1:
+            lines.append(
+                f'videos differ in size; sigma is {self.how.sigma:g} pixels in all of them'
+            )
+        return lines
+
     def _told(self, statistics: Statistics, pairs: pd.DataFrame, synthetic: bool) -> dict[str, Any]:
         """How all this was made, for the report."""
-        totals: dict[str, int] = {}
-        for facts in self._facts.values():
-            for what, number in facts['counts'].items():
-                totals[what] = totals.get(what, 0) + number
-        said = {model: _origin(next(iter(self.files)).maps[model]) for model in self.inputs.models}
-        packages = ('numpy', 'scipy', 'pandas', 'opencv-python')
-        versions = {package: metadata.version(package) for package in packages}
         return {
             'synthetic': synthetic,
             'models': {
-                model: {'folder': str(folder), **said[model]}
+                model: {'folder': str(folder), **origin(self.files[0].maps[model])}
                 for model, folder in self.inputs.models.items()
             },
             'options': self.settings['options'],
             'statistics': {**vars(statistics), **pairs.attrs},
-            'fixations': totals,
+            'fixations': total_counts(self._facts),
+            'notes': self.notes(),
             'left out': [*self.inputs.matching.faults, *self.failures] or 'nothing',
             'not used': self.inputs.matching.notes or 'nothing',
             'videos': {
                 video: {name: value for name, value in facts.items() if name != 'seconds'}
                 for video, facts in sorted(self._facts.items())
             },
-            'versions': {'mmsal': __version__, 'python': platform.python_version(), **versions},
+            'versions': versions(),
         }
 
 
-def _origin(path: Path) -> dict[str, Any]:
-    """Where the maps of a model come from, as far as the sidecar tells."""
-    meta = read_heatmap_meta(path)
-    names = ('method', 'target_layers', 'target_label', 'config', 'checkpoint')
-    return {name: meta[name] for name in names if meta.get(name) is not None}
-
-
-def _named(heatmaps: Folders) -> dict[str, Path]:
-    if isinstance(heatmaps, Mapping):
-        models = {str(name): Path(folder) for name, folder in heatmaps.items()}
-        name_models(list(models.values()))  # they are there, and different
-    else:
-        several = [heatmaps] if isinstance(heatmaps, str | Path) else heatmaps
-        models = name_models([Path(folder) for folder in several])
-    for name in models:
-        if not name or name in YARDSTICKS:
-            raise ValueError(f'expected a model not to be called {name!r}, a yardstick of our own')
-    if not models:
-        raise ValueError('expected at least one folder of heatmaps')
-    return models
+def _measured(pairs: pd.DataFrame) -> list[tuple[str, str]]:
+    """Every metric and convention that there is."""
+    return list(dict.fromkeys(zip(pairs['metric'], pairs['convention'], strict=True)))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from mmsal.comparison.yardsticks import ALL_OBSERVERS, CEILING, EACH_OBSERVER, YARDSTICKS
+from mmsal.comparison.yardsticks import ALL_OBSERVERS, EACH_OBSERVER, YARDSTICKS
 
-# Metrics in the convention in which every fixation counts, so that ceiling and models compare.
-SHOWN, CONVENTION, LEVEL = ('NSS', 'AUC', 'CC'), 'tuebingen', 'video'
+TUEBINGEN = 'tuebingen'
+SHOWN, LEVEL = ('NSS', 'AUC', 'CC'), 'video'
 SHARE_OF = 'NSS'
 
 
@@ -20,37 +20,48 @@ def headlines(summary: pd.DataFrame, yardsticks: bool = True) -> list[str]:
         yardsticks: Whether these have lines, too.
 
     Returns:
-        Lines such as ``gradcam: NSS 0.51 [0.35, 0.67], AUC 0.65 [0.60, 0.71]; 35 % of the way from
-        chance to the human ceiling (NSS)``; those of the metrics that were measured.
+        What the lines are; then lines such as ``gradcam: NSS 0.51 [0.35, 0.67], AUC 0.65 [0.60,
+        0.71]; 35% of the way from chance to the human ceiling (NSS)``. Of NSS, AUC and CC, or of
+        what else was measured; each metric in one convention and with one reference for all:
+        Tübingen's, and each observer alone, where there is that.
     """
-    rows = summary[(summary['level'] == LEVEL) & (summary['convention'] == CONVENTION)]
+    rows = summary[summary['level'] == LEVEL]
+    shown = [name for name in SHOWN if (rows['metric'] == name).any()]
+    columns = [
+        _column(rows[rows['metric'] == metric], metric)
+        for metric in shown or dict.fromkeys(rows['metric'])
+    ]
     models = dict.fromkeys(rows['model'])
     ordered = [name for name in models if name not in YARDSTICKS]
     if yardsticks:
         ordered += [name for name in YARDSTICKS if name in models]
-    return [line for model in ordered if (line := _line(rows[rows['model'] == model], model))]
+    what = ', '.join(f'{metric} ({way}, {whose})' for metric, way, whose, _ in columns)
+    lines = [line for model in ordered if (line := _line(columns, model))]
+    return [f'means over videos [interval]: {what}', *lines] if lines else []
 
 
-def _line(rows: pd.DataFrame, model: str) -> str:
-    whose = EACH_OBSERVER if model == CEILING else ALL_OBSERVERS
-    cells = []
-    for metric in SHOWN:
-        row = rows[(rows['metric'] == metric) & (rows['reference'] == whose)]
-        if len(row) and np.isfinite(row['mean'].item()):
-            cells.append(f'{metric} {_interval(row)}')
-    if not cells:
-        return ''
-    share = rows[(rows['metric'] == SHARE_OF) & (rows['reference'] == EACH_OBSERVER)]
-    part = ''
-    known = len(share) and np.isfinite(share['share_of_ceiling'].item())
-    if known and model not in YARDSTICKS:
-        part = (
-            f'; {share["share_of_ceiling"].item():.0%} of the way from chance to the human ceiling '
-            f'({SHARE_OF})'
-        )
-    return f'{model}: {", ".join(cells)}{part}'
+def _column(rows: pd.DataFrame, metric: str) -> tuple[str, str, str, pd.DataFrame]:
+    """One metric in one convention and with one reference; its rows by model."""
+    ways, references = set(rows['convention']), set(rows['reference'])
+    way = TUEBINGEN if TUEBINGEN in ways else sorted(ways)[0]
+    rows = rows[rows['convention'] == way]
+    alone = rows[(rows['reference'] == EACH_OBSERVER) & rows['mean'].notna()]
+    whose = EACH_OBSERVER if len(alone) and EACH_OBSERVER in references else ALL_OBSERVERS
+    return metric, way, whose, rows[rows['reference'] == whose].set_index('model')
 
 
-def _interval(row: pd.DataFrame) -> str:
-    mean, low, high = (row[name].item() for name in ('mean', 'low', 'high'))
-    return f'{mean:.2f}' + (f' [{low:.2f}, {high:.2f}]' if np.isfinite(low) else '')
+def _line(columns: list[tuple[str, str, str, pd.DataFrame]], model: str) -> str:
+    cells, part = [], ''
+    for metric, _, _, rows in columns:
+        if model not in rows.index or not np.isfinite(rows['mean'][model]):
+            continue
+        cells.append(f'{metric} {_interval(rows.loc[model])}')
+        share = rows['share_of_ceiling'][model]
+        if metric == SHARE_OF and np.isfinite(share) and model not in YARDSTICKS:
+            part = f'; {share:.0%} of the way from chance to the human ceiling ({SHARE_OF})'
+    return f'{model}: {", ".join(cells)}{part}' if cells else ''
+
+
+def _interval(row: pd.Series) -> str:
+    low, high = row['low'], row['high']
+    return f'{row["mean"]:.2f}' + (f' [{low:.2f}, {high:.2f}]' if np.isfinite(low) else '')

@@ -59,6 +59,13 @@ class GazeComparison:
             if unknown:
                 raise ValueError(f'expected {kind} {", ".join(known)}; got {unknown[0]!r}')
 
+        asked = METRICS if self.metrics is None else self.metrics
+        if not any(set(METRICS[name].conventions) & set(self.conventions) for name in asked):
+            raise ValueError(
+                f'expected metrics that exist in the convention {", ".join(self.conventions)}, got '
+                f'{", ".join(asked)}'
+            )
+
     def sigma_of(self, width: int) -> float:
         """Standard deviation in pixels for a video of this width."""
         return self.sigma if self.sigma is not None else width * SIGMA_SHARE

@@ -18,6 +18,7 @@ PAIR_COLUMNS = (
 HOLM, BENJAMINI_HOCHBERG = 'holm', 'benjamini-hochberg'
 CORRECTIONS = (HOLM, BENJAMINI_HOCHBERG)
 LEAST_FLIPS = 10_000
+MODELS, WITH_YARDSTICKS = 'models', 'yardsticks'  # kinds of pairs
 
 
 def compare_pairs(
@@ -36,10 +37,11 @@ def compare_pairs(
     asks for no normal distribution. With N videos p is at least 2^(1 - N): fewer than six cannot
     reach 0.05, and a correction for m tests needs about log2(m) more.
 
-    All tests of one reference and level (pairs x metrics x conventions) are one family, within
-    which ``p_corrected`` controls the chance of any false difference (``holm``; Holm, 1979), or
-    the share of false ones among those found (``benjamini-hochberg``; 1995). To ask fewer
-    questions, hand in the results of fewer metrics or models.
+    All tests of models with each other under one reference and at one level (pairs x metrics x
+    conventions) are one family, those with yardsticks another: they answer another question.
+    Within a family ``p_corrected`` controls the chance of any false difference (``holm``; Holm,
+    1979), or the share of false ones among those found (``benjamini-hochberg``; 1995). To ask
+    fewer questions, hand in the results of fewer metrics or models.
 
     Args:
         results: As of :func:`mmsal.comparison.gaze.summary.summarize`.
@@ -57,7 +59,7 @@ def compare_pairs(
         deviation of differences (N - 1), NaN where they do not vary; ``probability`` the share of
         videos in which ``model`` is better, ties half; ``videos`` that have both values. Where
         one of them is infinite, all but the last two are NaN. In ``attrs``: seed, resamples,
-        confidence, correction, ``flips`` and ``tests`` by level and reference.
+        confidence, correction, ``flips`` and ``tests`` by level, reference and kind of pair.
 
     Raises:
         ValueError: An unknown model or correction, or as ``summarize``.
@@ -66,13 +68,14 @@ def compare_pairs(
         raise ValueError(f'expected correction to be one of {CORRECTIONS}, got {correction!r}')
     bootstrap = Bootstrap(seed, resamples, confidence)
     values = video_values(results)
-    chosen = _pairs(models_of(values), models)
+    kinds = _pairs(models_of(values), models)
     families, used, tests = [], {}, {}
-    for (reference, level), family in values.groupby(level=MEASURE[:2], observed=True):
+    groups = values.groupby(level=MEASURE[:2], observed=True)
+    for ((reference, level), family), (kind, chosen) in product(groups, kinds.items()):
         table = _Tests(family, chosen)
         if not table.rows:
             continue
-        name = f'{level}, {reference}'
+        name = f'{level}, {reference}, {kind}'
         tests[name] = int((table.videos > 0).sum())
         enough = int(np.ceil(2 * tests[name] / (1 - confidence)))
         used[name] = max(LEAST_FLIPS, enough) if flips is None else flips
@@ -110,7 +113,8 @@ def correct(p: np.ndarray, correction: str = HOLM) -> np.ndarray:
     return corrected
 
 
-def _pairs(found: list[str], models: Sequence[str] | None) -> list[tuple[str, str]]:
+def _pairs(found: list[str], models: Sequence[str] | None) -> dict[str, list[tuple[str, str]]]:
+    """Pairs by the question that they answer: models with each other, and with yardsticks."""
     if models is None:
         models = [model for model in found if model not in YARDSTICKS]
     for model in models:
@@ -120,7 +124,10 @@ def _pairs(found: list[str], models: Sequence[str] | None) -> list[tuple[str, st
     if len(set(models)) < len(models):
         raise ValueError(f'expected each model once, got {", ".join(models)}')
     yardsticks = [name for name in YARDSTICKS if name in found]
-    return [*combinations(models, 2), *product(models, yardsticks)]
+    return {
+        MODELS: list(combinations(models, 2)),
+        WITH_YARDSTICKS: list(product(models, yardsticks)),
+    }
 
 
 class _Tests:

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from mmsal.comparison.flow.run import progress_bar
-from mmsal.comparison.gaze.compare import Folders, GazeStudy, Statistics, find_inputs
+from mmsal.comparison.gaze.compare import GazeStudy, Statistics
+from mmsal.comparison.gaze.inputs import Folders, find_inputs
 from mmsal.comparison.gaze.options import SIGMA_SHARE, GazeComparison
 
 
@@ -52,6 +53,8 @@ def run_study(
     with progress_bar('scoring', len(study.files)) as advance:
         study.score(workers or _workers(len(study.files)), lambda video: advance())
     found = study.write(statistics, pages, synthetic)
+    for note in study.notes():
+        print(note, file=sys.stderr)
     left_out = [*inputs.matching.faults, *study.failures]
     scored = len(study.files) - len(study.failures)
     lines = [f'{scored} videos scored: {out / "results.csv"}', *found]

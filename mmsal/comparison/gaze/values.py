@@ -26,7 +26,8 @@ def video_values(results: pd.DataFrame) -> pd.Series:
         float64, indexed by reference, level (video, static, window), metric, convention, model
         and video, sorted in this order: metrics as in :data:`METRICS`, models as they come in the
         results with the yardsticks last, videos by name. The value of a window level is the mean
-        over the video's windows that have one. NaN is undefined; what has no row has none here.
+        over the video's windows in which all of the user's models have one. NaN is undefined; what
+        has no row has none here.
 
     Raises:
         ValueError: Columns that lack, an unknown level, or two values of the same thing.
@@ -83,8 +84,22 @@ def _values(results: pd.DataFrame, references: Sequence[str]) -> pd.Series:
     if twice.any():
         names = ', '.join(str(name) for name in table.loc[twice, KEYS].iloc[0])
         raise ValueError(f'results: expected one value each, got {1 + twice.sum()} with {names}')
+    table['value'] = table['value'].mask(_undefined_windows(table))
     # The mean over windows; of the other levels each group is one row.
     return table.groupby(KEYS, observed=True, sort=True)['value'].mean()
+
+
+def _undefined_windows(table: pd.DataFrame) -> np.ndarray:
+    """Rows of windows in which one of the user's models has no value: bool, one per row.
+
+    They count for no model, as frames do: a model that is silent where it is hard would gain.
+    """
+    window = ['reference', 'metric', 'convention', 'video', 'frame']
+    gaps = table['value'].isna() & ~table['model'].isin(YARDSTICKS) & (table['level'] == 'window')
+    if not gaps.any():
+        return np.zeros(len(table), bool)
+    places = pd.MultiIndex.from_frame(table[window].astype({'frame': float}))
+    return (table['level'] == 'window').to_numpy() & places.isin(places[gaps.to_numpy()])
 
 
 def _in_order(

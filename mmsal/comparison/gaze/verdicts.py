@@ -6,7 +6,13 @@ import pandas as pd
 
 from mmsal.comparison.gaze.pairs import BENJAMINI_HOCHBERG, HOLM
 from mmsal.comparison.gaze.values import LEVELS, REFERENCES
-from mmsal.comparison.yardsticks import CEILING, CENTRE_BIAS, LOWER_IS_BETTER, OTHER_GAZE
+from mmsal.comparison.yardsticks import (
+    CEILING,
+    CENTRE_BIAS,
+    LOWER_IS_BETTER,
+    OTHER_GAZE,
+    YARDSTICKS,
+)
 
 # Chosen beforehand: what the sentences speak of, the first that shows a difference in full.
 # Not IG: heatmaps are no densities that were made to predict, and it would judge them as such.
@@ -53,7 +59,8 @@ def verdicts(
         for name in REFERENCES if reference is None else (reference,):
             found = list(_headline_rows(rows[rows['reference'] == name], headlines))
             if found:
-                family = at_level.loc[at_level['reference'] == name, 'p'].notna().sum()
+                kind = at_level['other'].isin(YARDSTICKS) == (other in YARDSTICKS)
+                family = at_level.loc[(at_level['reference'] == name) & kind, 'p'].notna().sum()
                 tests = int(family) if correction == HOLM else 1
                 sentences.append(_sentence(model, other, found, alpha, correction, tests))
                 break

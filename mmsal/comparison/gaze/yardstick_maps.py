@@ -79,22 +79,21 @@ def gaussian_of(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return density / density.sum()
 
 
-def with_uniform(density: np.ndarray) -> np.ndarray:
+def with_uniform(density: np.ndarray, seen: np.ndarray | None = None) -> np.ndarray:
     """A density with a hundredth of a uniform one, as the baseline of the information gain.
 
     No fixation is then infinitely surprising, however far from all others. What is scored is mixed
     alike (``uniform_share``), so that the centre bias gains nothing over itself.
+
+    Args:
+        density: float64 [H, W], sums to 1.
+        seen: bool [H, W], the pixels that count; None takes all. The others become 0.
     """
-    return (1 - UNIFORM_SHARE) * density + UNIFORM_SHARE / density.size
-
-
-def random_map(seed: int, video: str, frame: int, size: tuple[int, int]) -> np.ndarray:
-    """Numbers drawn evenly from [0, 1), each pixel for itself: float32 [H, W].
-
-    The same video, frame and seed give the same map, whatever was drawn before.
-    """
-    width, height = size
-    return frame_random(seed, video, frame).random((height, width), dtype=np.float32)
+    if seen is not None:
+        density = np.where(seen, density, 0)
+        density = density / density.sum()
+    count = density.size if seen is None else seen.sum()
+    return (1 - UNIFORM_SHARE) * density + UNIFORM_SHARE / count
 
 
 def frame_random(seed: int, video: str, frame: int) -> np.random.Generator:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from mmsal.heatmaps.atomic import is_running
 
+LITTER = ('.DS_Store', 'Thumbs.db', 'desktop.ini')  # which file managers leave where they look
+
 
 @contextmanager
 def whole_folder(target: Path, own: Collection[str]) -> Iterator[Path]:
@@ -62,7 +64,8 @@ def check_own(folder: Path, own: Collection[str]) -> None:
     """
     if not folder.is_dir():
         raise FileExistsError(f'expected a folder, got the file {folder}')
-    strangers = sorted(path.name for path in folder.iterdir() if path.name not in own)
+    there = (path.name for path in folder.iterdir())
+    strangers = sorted(name for name in there if name not in own and name not in LITTER)
     if strangers:
         raise FileExistsError(
             f'expected a new folder or an earlier report to replace, got {folder} with '

@@ -28,7 +28,7 @@ from mmsal.comparison.report.tables import (
     videos_of,
 )
 from mmsal.comparison.report.video_page import VideoPage
-from mmsal.comparison.report.whole_folder import whole_folder
+from mmsal.comparison.report.whole_folder import check_own, whole_folder
 from mmsal.comparison.yardsticks import LOWER_IS_BETTER
 from mmsal.version import __version__
 
@@ -53,6 +53,16 @@ class _Report:
     def common(self) -> dict:
         """What every template needs."""
         return {'synthetic': bool(self.settings.get('synthetic')), 'version': __version__}
+
+
+def check_report_folder(folder: Path) -> None:
+    """Refuse a folder that :func:`write_report` would refuse.
+
+    Raises:
+        FileExistsError: It has something in it that is not of a report.
+    """
+    if folder.exists():
+        check_own(folder, PARTS)
 
 
 def write_report(

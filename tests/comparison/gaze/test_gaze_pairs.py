@@ -164,11 +164,29 @@ def test_a_family_is_a_level_and_a_reference():
     np.testing.assert_allclose(video['p_corrected'], correct(video['p'].to_numpy()))
     static = pairs[pairs['level'] == 'static'].iloc[0]
     assert static['p_corrected'] == static['p']
-    assert pairs.attrs['tests'] == {'video, all observers': 2, 'static, all observers': 1}
+    assert pairs.attrs['tests'] == {
+        'video, all observers, models': 2,
+        'static, all observers, models': 1,
+    }
     assert pairs.attrs['correction'] == 'holm' and pairs.attrs['seed'] == 0
     rates = compare_pairs(pd.concat(parts), correction='benjamini-hochberg')
     expected = stats.false_discovery_control(video['p'])
     np.testing.assert_allclose(rates[rates['level'] == 'video']['p_corrected'], expected)
+
+
+def test_pairs_with_yardsticks_are_a_family_of_their_own():
+    rng = np.random.default_rng(0)
+    names = ('a', 'b', 'chance', 'motion')
+    values = {name: list(rng.normal(shift, 1, 12)) for shift, name in enumerate(names)}
+    pairs = compare_pairs(tidy(values))
+    of_models = pairs[~pairs['other'].isin(['chance', 'motion'])]
+    assert of_models['p_corrected'].tolist() == of_models['p'].tolist()  # the only one
+    others = pairs.drop(of_models.index)
+    np.testing.assert_allclose(others['p_corrected'], correct(others['p'].to_numpy()))
+    assert pairs.attrs['tests'] == {
+        'video, all observers, models': 1,
+        'video, all observers, yardsticks': 4,
+    }
 
 
 def test_random_flips_suffice_for_a_large_family():
@@ -177,7 +195,7 @@ def test_random_flips_suffice_for_a_large_family():
     values = {'a': list(rng.normal(3, 1, 25)), 'b': [0.0] * 25}
     results = pd.concat(tidy(values, convention=name) for name in conventions)
     pairs = compare_pairs(results, resamples=10)
-    assert pairs.attrs['flips'] == {'video, all observers': 16_000}
+    assert pairs.attrs['flips'] == {'video, all observers, models': 16_000}
     assert (pairs['p_corrected'] < 0.05).all()
 
 

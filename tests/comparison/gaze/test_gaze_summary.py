@@ -35,6 +35,16 @@ def test_means_counts_and_intervals():
     assert summary['share_of_ceiling'].isna().all()
 
 
+def test_windows_in_which_one_model_has_no_value_count_for_none():
+    windows = [
+        tidy({'net': [1.0], 'silent': [1.0], 'motion': [NAN]}, level='window', frame=0),
+        tidy({'net': [5.0], 'silent': [NAN], 'motion': [7.0]}, level='window', frame=30),
+        tidy({'net': [3.0], 'silent': [3.0], 'motion': [9.0]}, level='window', frame=60),
+    ]
+    means = summarize(pd.concat(windows)).set_index('model')['mean']
+    assert means.to_dict() == {'net': 2.0, 'silent': 2.0, 'motion': 9.0}
+
+
 def test_a_window_level_counts_every_video_once():
     windows = [
         tidy({'net': [1.0, 10.0, NAN]}, level='window', frame=0),

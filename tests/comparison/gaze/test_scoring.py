@@ -8,7 +8,8 @@ from mmsal.attribution.optical_flow import optical_flow_magnitude
 from mmsal.comparison.flow.maps import FlowSettings
 from mmsal.comparison.gaze import GazeComparison
 from mmsal.comparison.gaze.matching import VideoFiles
-from mmsal.comparison.gaze.scoring import RESULT_COLUMNS, score_video
+from mmsal.comparison.gaze.rows import RESULT_COLUMNS
+from mmsal.comparison.gaze.scoring import score_video
 from mmsal.comparison.gaze.video_data import load_video
 from mmsal.comparison.gaze.yardstick_maps import (
     UNIFORM_SHARE,
@@ -16,7 +17,6 @@ from mmsal.comparison.gaze.yardstick_maps import (
     gaussian_of,
     gaze_of_others,
     motion_maps,
-    random_map,
     with_uniform,
 )
 from mmsal.comparison.yardsticks import CEILING, CENTRE_BIAS, CHANCE, MOTION, OTHER_GAZE
@@ -172,7 +172,7 @@ def test_yardsticks_are_ordered_as_they_must_be(study, tmp_path):
     results = score_video(data, others, motion, HOW)
     rows = pick(results, level='video', metric='AUC', reference='each observer')
     scores = rows.set_index('model')['value']
-    assert scores[CHANCE] == pytest.approx(0.5, abs=0.15)
+    assert scores[CHANCE] == 0.5
     assert scores['good'] > max(scores[name] for name in (CHANCE, CENTRE_BIAS, OTHER_GAZE, 'bad'))
     assert scores[MOTION] > scores[CENTRE_BIAS]
     assert scores[CEILING] > 0.9
@@ -228,8 +228,8 @@ def test_seeds_make_results_again_and_models_share_random_draws(study):
     other = score_video(data, others, None, GazeComparison(sigma=SIGMA, seed=6))
     borji = [pick(one, metric='AUC-Borji', level='frame')['value'] for one in (first, other)]
     assert not np.allclose(*borji)
-    assert np.array_equal(random_map(1, 'a', 3, SIZE), random_map(1, 'a', 3, SIZE))
-    assert not np.array_equal(random_map(1, 'a', 3, SIZE), random_map(1, 'a', 4, SIZE))
+    assert frame_random(1, 'a', 3).random() == frame_random(1, 'a', 3).random()
+    assert frame_random(1, 'a', 3).random() != frame_random(1, 'b', 3).random()
     assert frame_random(1, 'a', -1).random() != frame_random(1, 'a', 0).random()
 
 
@@ -280,3 +280,65 @@ def test_motion_follows_the_square_and_the_last_frame_takes_the_pair_before(tmp_
     pair = optical_flow_magnitude(read_frames(video, [2, 3]))[0]
     np.testing.assert_array_equal(flow[2], pair)
     assert pair.max() > 1
+
+
+def test_chance_is_what_no_information_scores(study):
+    _, data, others = study
+    results = pick(score_video(data, others, None, HOW), model=CHANCE, level='static')
+    results = pick(results, reference='all observers').set_index(['metric', 'convention'])['value']
+    for key in (('AUC', 'tuebingen'), ('sAUC', 'mit'), ('sAUC', 'tuebingen'), ('AUC-Borji', 'mit')):
+        assert results[key] == 0.5, key
+    for metric in ('NSS', 'CC'):
+        assert results[metric, 'mit'] == results[metric, 'tuebingen'] == 0
+    assert results['SIM', 'mit'] == results['SIM', 'tuebingen'] > 0
+    assert np.isfinite(results['IG', 'tuebingen'])
+
+
+def test_a_model_gains_nothing_by_being_silent_in_hard_frames(tmp_path):
+    files = files_of(tmp_path)
+    silent = good_maps(0)
+    silent[1:] = 0
+    write_heatmaps(HeatmapSequence(silent, np.arange(FRAMES), meta()), files.maps['bad'])
+    data = load_video(files, own(gaze()), HOW)
+    rows = pick(score_video(data, None, None, HOW), reference='all observers', metric='NSS')
+    mit = pick(rows, level='video', convention='mit').set_index('model')
+    frames = pick(rows, level='frame', convention='mit', model='good').set_index('frame')
+    assert mit['value']['good'] == mit['value']['bad'] == frames['value'][0]  # the one in common
+    assert mit['n_fixations']['good'] == frames['n_fixations'][0]
+    tuebingen = pick(rows, level='video', convention='tuebingen').set_index('model')['value']
+    assert tuebingen['good'] > 5 * tuebingen['bad']  # where silence counts 0
+
+
+def test_counts_are_those_that_a_row_rests_on(study):
+    table, data, _ = study
+    results = pick(score_video(data, None, None, HOW), metric='NSS', convention='tuebingen')
+    results = pick(results, model='good')
+    mine = (own(table)['observer'] == 'P01').sum()
+    alone = pick(results, reference='observer P01').set_index('level')['n_fixations']
+    assert alone['static'] == mine
+    assert alone['video'] == 3 * mine  # each is shown in three frames
+    pooled = pick(results, reference='each observer').set_index('level')['n_fixations']
+    assert pooled['static'] == len(own(table))
+
+
+def test_centre_bias_gains_nothing_over_itself_where_a_model_saw_little(tmp_path):
+    seen = np.zeros(SIZE[::-1], bool)
+    seen[4:20, 10:50] = True
+    data = load_video(files_of(tmp_path, seen=seen), own(gaze()), HOW)
+    others = gaze_of_others('clip1.mp4', shares(gaze()), SIZE, SIGMA)
+    rows = pick(score_video(data, others, None, HOW), model=CENTRE_BIAS, metric='IG')
+    np.testing.assert_allclose(rows['value'].dropna(), 0, atol=1e-9)
+
+
+def test_timestamps_of_single_precision_leave_windows_as_they_are(tmp_path):
+    how = GazeComparison(sigma=SIGMA, window_s=0.1, metrics=('AUC',))
+    times = tuple((np.arange(FRAMES, dtype=np.float32) / np.float32(FPS)).tolist())
+    files = files_of(tmp_path, timestamps=times)
+    rows = score_video(load_video(files, own(gaze()), how), None, None, how)
+    rows = pick(rows, level='window', reference='all observers', model='good')
+    assert rows['frame'].tolist() == list(range(FRAMES))
+
+
+def test_one_observer_has_no_ceiling_and_no_rows_alone(tmp_path):
+    data = load_video(files_of(tmp_path), own(gaze(observers=1)), HOW)
+    assert set(score_video(data, None, None, HOW)['reference']) == {'all observers'}

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -17,8 +18,9 @@ from mmsal.comparison.gaze import (
 )
 from mmsal.comparison.gaze.run import read_results
 from mmsal.gaze import write_fixation_table
+from mmsal.heatmaps import HeatmapSequence, write_heatmaps
 
-from .studies import VIDEOS, bad_maps, gaze, good_maps, write_maps
+from .studies import FRAMES, VIDEOS, bad_maps, gaze, good_maps, meta, write_maps
 
 HOW = GazeComparison(sigma=3.0, metrics=('AUC', 'NSS', 'CC', 'AUC-Borji'), motion=False)
 
@@ -55,7 +57,7 @@ def test_a_study_writes_what_it_promises_and_goes_on(models, tmp_path):
     first.score()
     found = first.write(Statistics(resamples=50))
     assert any('good' in line for line in found)
-    for name in ('results.csv', 'summary.csv', 'pairs.csv', 'settings.json', 'report/index.html'):
+    for name in ('results.csv', 'summary.csv', 'pairs.csv', 'comparison.json', 'report/index.html'):
         assert (folder / name).stat().st_size
     results = read_results(folder / 'results.csv')
     direct = compare(models, gaze(), how=HOW)
@@ -98,7 +100,7 @@ def test_other_settings_need_another_folder(models, tmp_path):
     again.score()
     again.write(Statistics(resamples=50), pages=0)
     assert set(read_results(folder / 'results.csv')['metric']) == {'AUC'}
-    assert json.loads((folder / 'settings.json').read_text())['options']['sigma'] == 4.0
+    assert json.loads((folder / 'comparison.json').read_text())['options']['sigma'] == 4.0
 
 
 def test_one_bad_video_leaves_the_others(models, tmp_path):
@@ -129,14 +131,93 @@ def test_mismatches_are_refused_unless_partial(models, tmp_path):
         study(models, tmp_path / 'none', nothing, partial=True)
 
 
-def test_times_that_are_no_seconds_are_told(models, tmp_path):
+def test_gaze_at_other_times_is_told(models, tmp_path):
     table = gaze()
-    table[['start_s', 'end_s']] = table[['start_s', 'end_s']] * 1000 + 5000
+    table[['start_s', 'end_s']] += 5
     one = study(models, tmp_path / 'out', table)
     one.score()
     assert 'no fixation lies on the pixels and frames' in one.failures[0]
     with pytest.raises(ValueError, match='no video could be compared'):
         one.write(Statistics(resamples=50))
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        (lambda table: table.assign(end_s=table['start_s'] * 1000 + 290), 'expected seconds'),
+        (lambda table: table.assign(x_px=table['x_px'] / 64, y_px=table['y_px'] / 32), 'shares'),
+        (lambda table: table.iloc[:0], 'has no rows'),
+        (lambda table: table.drop(columns='observer'), 'absent: observer'),
+        (lambda table: table.assign(x_px=float('nan')), 'expected a finite number in x_px'),
+    ],
+)
+def test_tables_in_other_units_are_refused(models, change, words):
+    with pytest.raises(ValueError, match=words):
+        compare(models, change(gaze()), how=HOW)
+
+
+def test_what_a_part_rests_on_is_part_of_it(models, tmp_path):
+    """Another video's size, a table that was touched: nothing old is passed off as new."""
+    folder = tmp_path / 'out'
+    study(models, folder).score()
+    table = folder / 'parts' / 'clip1.csv'
+    before = table.read_bytes()
+    table.write_bytes(before[: len(before) // 2])
+    again = study(models, folder)
+    again.score()
+    assert table.read_bytes() == before
+    for maps in (models['good'], models['bad']):
+        values = np.zeros((FRAMES, 16, 32), np.float32)
+        small = meta(source_size=[32, 16])
+        write_heatmaps(HeatmapSequence(values, np.arange(FRAMES), small), maps / 'clip3.npz')
+    with pytest.raises(ValueError, match='made with other videos'):
+        study(models, folder)
+
+
+def test_files_that_change_while_they_are_scored_are_no_part(models, tmp_path):
+    one = study(models, tmp_path / 'out')
+    write = one.store.write
+    one.store.write = lambda files, outcome: (
+        write_maps(models['good'], bad_maps),
+        write(files, outcome),
+    )
+    one.score()
+    assert len(one.failures) == 3
+    assert 'its files changed while it was scored' in one.failures[0]
+
+
+def test_folders_of_others_are_left_alone(models, tmp_path):
+    with pytest.raises(ValueError, match='holds the heatmaps of good'):
+        study(models, models['good'], overwrite=True)
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out' / 'comparison.json').write_text('{"of": "somebody else"}')
+    with pytest.raises(ValueError, match='is not of a comparison with gaze'):
+        study(models, tmp_path / 'out', overwrite=True)
+    (tmp_path / 'new' / 'report').mkdir(parents=True)
+    (tmp_path / 'new' / 'report' / 'thesis.tex').touch()
+    with pytest.raises(FileExistsError, match=r'thesis\.tex'):
+        study(models, tmp_path / 'new')
+
+
+def test_notes_tell_what_was_not_used(models, tmp_path):
+    table = gaze()
+    table.loc[::2, 'x_px'] = 500.0
+    silent = good_maps(0)
+    silent[3:5] = 0
+    write_heatmaps(HeatmapSequence(silent, np.arange(FRAMES), meta()), models['bad'] / 'clip1.npz')
+    write_heatmaps(
+        HeatmapSequence(silent[:10], np.arange(10), meta(timestamps=None)),
+        models['bad'] / 'clip2.npz',
+    )
+    one = study(models, tmp_path / 'out', table)
+    one.score()
+    assert one.notes() == [
+        '24 of 48 fixations used; not used: 24 outside the picture',
+        'many fixations lie outside the picture: are they in its pixels?',
+        '2 frames left out, of which only some models have maps',
+        'bad: 4 of 34 maps are the same everywhere; where a metric is undefined for them, their '
+        'frames count for no model',
+    ]
 
 
 def test_a_fixation_table_may_be_a_file(models, tmp_path):
