@@ -7,6 +7,11 @@ the picture and times outside the video are valid: people do look away.
 
 from __future__ import annotations
 
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +38,8 @@ def validate_fixations(frame: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         frame: Table with at least the columns ``FIXATION_COLUMNS``, in any order. Numbers may be
-            given as text. Names of videos and observers become text.
+            given as text. Names of videos and observers become text, without spaces at
+            their ends.
 
     Returns:
         A new table with exactly these columns, in this order: ``video, observer`` text; ``start_s,
@@ -70,26 +76,29 @@ def read_fixation_table(path: str | Path) -> pd.DataFrame:
     """Read a fixation table from CSV or Parquet.
 
     Args:
-        path: A Parquet file if it is called ``.parquet``, else a CSV file in UTF-8 with a header
-            line; further columns are left out.
+        path: A Parquet file if it is called ``.parquet``, else a CSV file in UTF-8 (``.gz``:
+            packed) with a header line and as many cells in every row; further columns are left out.
 
     Returns:
         The table, as :func:`validate_fixations` gives it.
 
     Raises:
         FileNotFoundError: There is no such file.
-        GazeFormatError: The file is not such a table; the message has file, row and fault.
+        GazeFormatError: The file is not such a table; the message has file, row or line, and fault.
         ImportError: It is Parquet, and pyarrow is not installed.
     """
     path = Path(path)
     if path.suffix.lower() == PARQUET:
         return _read_parquet(path)
     try:
+        text = _read_text(path)
+        check_cells(io.StringIO(text, newline=''), ',')
         # All as text: an observer called "007" or "NA" keeps its name, a bad number its row.
-        text = pd.read_csv(
-            path, dtype=str, keep_default_na=False, encoding='utf-8-sig', index_col=False
-        )
-        return validate_fixations(text)
+        cells = pd.read_csv(
+            io.StringIO(text), dtype=str, keep_default_na=False, index_col=False,
+            skipinitialspace=True,
+        )  # fmt: skip
+        return validate_fixations(cells)
     except (GazeFormatError, pd.errors.EmptyDataError, pd.errors.ParserError) as error:
         raise GazeFormatError(f'{path}: {error}') from None
     except UnicodeDecodeError:
@@ -124,6 +133,54 @@ def write_fixation_table(frame: pd.DataFrame, path: str | Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def check_cells(lines: Iterable[str], separator: str) -> int:
+    """Refuse a table in which a row has more or fewer cells than the header has names.
+
+    Such a row is cut short, or has a decimal comma between separating commas; pandas would move
+    its cells into other columns or drop the last. Blank lines are no rows, and empty cells past the
+    header's last name are none. Between commas the header must have such empty cells, too: the
+    last cell of a row that a decimal comma moved may be empty.
+
+    Args:
+        lines: Of the table, the header first, with their line ends.
+        separator: Between cells; cells with separators in them are in double quotes.
+
+    Returns:
+        Cells of the header up to its last name; 0 where there is no header.
+
+    Raises:
+        GazeFormatError: Such a row; the message has the line it ends in, counted from 1.
+    """
+    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+    names = most = 0
+    try:
+        for row in reader:
+            cells = len(row)
+            if cells == names == most or (cells <= 1 and not ''.join(row).strip()):
+                continue
+            filled = next((at for at in range(cells, 0, -1) if row[at - 1].strip()), 0)
+            if not names:
+                names, most = filled, cells
+            elif cells < names or filled > names or (separator == ',' and cells > most):
+                raise GazeFormatError(
+                    f'line {reader.line_num}: expected {names} cells as in the header, got {cells}'
+                    + (': is it cut short?' if cells < names else '')
+                    + (': decimal commas?' if cells > names and separator == ',' else '')
+                )
+    except csv.Error as error:
+        raise GazeFormatError(f'line {reader.line_num}: {error}') from None
+    return names
+
+
+def _read_text(path: Path) -> str:
+    opened = gzip.open if path.suffix.lower() == '.gz' else open
+    try:
+        with opened(path, 'rt', encoding='utf-8-sig', newline='') as file:
+            return file.read()
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise GazeFormatError(f'expected a whole gzip file: {error}') from None
+
+
 def _read_parquet(path: Path) -> pd.DataFrame:
     _require_pyarrow(path)
     if not path.is_file():
@@ -151,8 +208,8 @@ def _require_pyarrow(path: Path) -> None:
 
 def _names(column: pd.Series) -> pd.Series:
     """The column as text; an error for the first name that is absent."""
-    text = column.astype(object).where(column.notna(), '').map(str)
-    empty = np.flatnonzero(text.str.strip() == '') if len(text) else np.array([], dtype=int)
+    text = column.astype(object).where(column.notna(), '').map(lambda name: str(name).strip())
+    empty = np.flatnonzero(text == '')
     if empty.size:
         raise GazeFormatError(f'row {empty[0]}: expected a name in {column.name}, got nothing')
     return text.astype(str)

@@ -58,8 +58,8 @@ def read_heatmap_meta(path: str | os.PathLike[str]) -> dict[str, Any]:
         path: A `.txt`, `.txt.gz` or `.npz` file.
 
     Returns:
-        `meta` of the maps, and `map_size`, [width, height], where that is known without them; {}
-        for a text without sidecar. Nothing is held against the maps themselves.
+        `meta` of the maps, and `map_size` [width, height] and `frame_indices` where they are known
+        without them; {} for a text without sidecar. Nothing is held against the maps themselves.
 
     Raises:
         HeatmapFormatError: If the suffix is another one, or sidecar or archive are faulty.

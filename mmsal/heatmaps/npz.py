@@ -57,7 +57,7 @@ def read_npz(path: Path) -> HeatmapSequence:
 
 
 def read_npz_meta(path: Path) -> dict[str, Any]:
-    """`meta`, and `map_size` [width, height], without reading the maps.
+    """`meta`, `map_size` [width, height] and `frame_indices`, without reading the maps.
 
     Raises:
         HeatmapFormatError: If the file is not such an .npz file.
@@ -69,6 +69,8 @@ def read_npz_meta(path: Path) -> dict[str, Any]:
                 kind = np.lib.format
                 header = kind.read_array_header_1_0 if old else kind.read_array_header_2_0
                 (_, height, width), _, _ = header(file)
+            with archive.open('frame_indices.npy') as file:
+                frames = np.lib.format.read_array(file, allow_pickle=False).tolist()
             meta = {}
             if 'meta.npy' in archive.namelist():
                 with archive.open('meta.npy') as file:
@@ -77,7 +79,7 @@ def read_npz_meta(path: Path) -> dict[str, Any]:
         raise
     except Exception as error:  # zipfile and numpy raise a dozen kinds on damaged files
         raise HeatmapFormatError(path, f'not a heatmap npz file: {error}') from error
-    return {**meta, 'map_size': [width, height]}
+    return {**meta, 'map_size': [width, height], 'frame_indices': frames}
 
 
 def _load_arrays(content: bytes) -> dict[str, np.ndarray]:

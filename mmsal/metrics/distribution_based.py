@@ -145,14 +145,16 @@ def divergences(first: Pixels, second: Pixels, conventions: tuple[str, ...]) -> 
     """KLD by convention."""
     empty = first.high == 0 or second.high == 0
     first, second = first.as_density('KLD'), second.as_density('KLD')
-    # As the formula has it, but for a factor of the total of each.
-    ratio, least, value = first.total / second.total, EPS * first.total, 0.0
-    for one, other in zip(first.blocks(), second.blocks(), strict=True):
-        terms = other * ratio
-        terms /= one + least
-        terms += EPS
+    # As the formula has it, but that both densities keep their totals, whose ratio leaves the
+    # logarithm. Pixels where the reference is 0 add 0; to pick them out takes longer than they do.
+    ratio, value = first.total / second.total, 0.0
+    least, floor = EPS * first.total, EPS / ratio
+    for terms, other in zip(first.copies(), second.blocks(), strict=True):
+        terms += least
+        np.divide(other, terms, out=terms)
+        terms += floor
         value += other @ np.log(terms, out=terms)
-    value /= second.total
+    value = value / second.total + np.log(ratio)
     return {way: np.nan if empty and way == 'mit' else float(value) for way in conventions}
 
 

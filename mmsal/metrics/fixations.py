@@ -54,7 +54,7 @@ class OtherFixations:
 
     Attributes:
         grid: The pixels of the maps, and which of them count.
-        places: int64 `[M]`, all fixations of all images, among the pixels that count.
+        places: int64 `[M]`, all fixations of all images, among the pixels that count, ascending.
 
     Raises:
         ValueError: Points of another form or outside the picture, or a mask that does not fit.
@@ -72,7 +72,8 @@ class OtherFixations:
         placed = [self.grid.places(flat_places(one, size, 'other')) for one in images]
         # An image that nobody looked at has nothing to draw from.
         self._images = [places for places in placed if len(places)]
-        self.places = np.concatenate([np.empty(0, np.int64), *self._images])
+        # In the order of memory, as they are looked up in each map.
+        self.places = np.sort(np.concatenate([np.empty(0, np.int64), *self._images]))
         self._union = None if seed is None else self._drawn(np.random.default_rng(seed))
 
     def check(self, grid: Grid) -> None:
@@ -83,6 +84,8 @@ class OtherFixations:
         """
         if grid.size != self.grid.size:
             raise ValueError(f'expected other for maps of {grid.size}, got {self.grid.size}')
+        if grid.seen is None and self.grid.seen is None:
+            return
         masks = [
             np.ones(grid.size, bool) if one.seen is None else one.seen for one in (grid, self.grid)
         ]

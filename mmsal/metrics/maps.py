@@ -96,6 +96,17 @@ class Pixels:
             block = self.raw[start : start + BLOCK].astype(np.float64, copy=False)
             yield block if self.scale == 1 else block / self.scale
 
+    def copies(self) -> Iterator[np.ndarray]:
+        """As `blocks`, to be written to: the next piece comes in the same memory."""
+        memory = np.empty(min(BLOCK, self.raw.size))
+        for start in range(0, self.raw.size, BLOCK):
+            piece = self.raw[start : start + BLOCK]
+            block = memory[: piece.size]
+            block[...] = piece
+            if self.scale != 1:
+                block /= self.scale
+            yield block
+
     def at(self, places: np.ndarray) -> np.ndarray:
         """Values at places, as `blocks` has them."""
         return self.raw[places].astype(np.float64) / self.scale
@@ -124,6 +135,9 @@ class Pixels:
     @cached_property
     def power(self) -> float:
         """Sum of the squared deviations from the mean."""
+        squares, less = float(sum(block @ block for block in self.blocks())), self.total * self.mean
+        if less < 0.9 * squares:  # the difference has all digits but one
+            return squares - less
         deviations = (block - self.mean for block in self.blocks())
         return float(sum(block @ block for block in deviations))
 

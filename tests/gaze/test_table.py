@@ -1,5 +1,9 @@
 """The canonical fixation table: what is accepted, what is refused, and with which words."""
 
+import gzip
+import os
+import threading
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -107,7 +111,19 @@ def test_names_that_look_like_something_else_stay_names(tmp_path):
         ('', 'No columns'),
         ('video,observer\n', 'absent: start_s'),
         (HEADER + 'a,b,0,1,2,3\na,b,0,1,,3\n', "row 1: expected a finite number in x_px, got ''"),
-        (HEADER + 'a,b,0,1,2,3\na,b,0,1,2,3,4,5\n', 'line 3'),
+        (
+            HEADER + 'a,b,0,1,2,3\na,b,0,1,2,3,4,5\n',
+            'line 3: expected 6 cells as in the header, got 8: decimal commas?',
+        ),
+        # Decimal commas from the first row on: pandas only warns, and reads 0, 5, 1 and 2.
+        (HEADER + 'a,b,0,5,1,2,3\n' * 2, 'line 2: expected 6 cells as in the header, got 7'),
+        (HEADER + 'a,b,0,1,2\na,b,0,1,2,3\n', 'line 2: expected 6 cells as in the header, got 5'),
+        (HEADER[:-1] + ',note\na,b,0,1,2,3\n', 'line 2: expected 7 cells as in the header, got 6'),
+        # The last cell, empty, would hide that the others moved.
+        (HEADER[:-1] + ',note\na,b,0,5,1,2,3,\n', 'line 2: expected 7 cells'),
+        (HEADER[:-1] + ',\na,b,0,5,1,2,3\n', 'line 2: expected 6 cells'),
+        (HEADER + '"a\n b",b,0,1,2,3\n\na,b,0,5,1,2,3\n', 'line 5: expected 6 cells'),
+        (HEADER + '"' + 'a' * 200_000, 'line 2: field larger'),
     ],
 )
 def test_a_bad_file_is_named(tmp_path, text, words):
@@ -116,6 +132,50 @@ def test_a_bad_file_is_named(tmp_path, text, words):
     with pytest.raises(GazeFormatError) as error:
         read_fixation_table(path)
     assert str(error.value).startswith(str(path)) and words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        HEADER + 'a,b,0,1,2,3\n',
+        HEADER + '\na,b,0,1,2,3\n  \n',
+        HEADER[:-1] + ',,\na,b,0,1,2,3,,\n',
+        HEADER + '"a", "b",0,1,2,3',
+        (HEADER + 'a,b,0,1,2,3\n').replace('\n', '\r\n'),
+        HEADER.replace(',', ', ') + ' a , b ,0,1,2,3\n',
+        HEADER[:-1] + ',note\na,b,0,1,2,3,"1,5"\n',
+    ],
+)
+def test_what_is_no_fault_of_a_row(tmp_path, text):
+    path = tmp_path / 'good.csv'
+    path.write_text(text, encoding='utf-8', newline='')
+    (packed := tmp_path / 'good.csv.gz').write_bytes(gzip.compress(path.read_bytes()))
+    for one in (path, packed):
+        assert read_fixation_table(one).to_numpy().tolist() == [['a', 'b', 0, 1, 2, 3]]
+
+
+@pytest.mark.parametrize('change', [lambda packed: packed[:-9], lambda packed: b'x' + packed])
+def test_a_damaged_gzip_file_is_named(tmp_path, change):
+    path = tmp_path / 'f.csv.gz'
+    path.write_bytes(change(gzip.compress(f'{HEADER}a,b,0,1,2,3\n'.encode())))
+    with pytest.raises(GazeFormatError, match=r'f\.csv\.gz: expected a whole gzip file'):
+        read_fixation_table(path)
+
+
+def test_a_pipe_can_be_read(tmp_path):
+    os.mkfifo(pipe := tmp_path / 'pipe')
+    text = HEADER + 'a,b,0,1,2,3\n'
+    writer = threading.Thread(target=pipe.write_text, args=(text,), daemon=True)
+    writer.start()
+    assert len(read_fixation_table(pipe)) == 1
+    writer.join(timeout=10)
+
+
+def test_spaces_around_names_are_dropped():
+    given_table = make_table(video=[' a.avi', 'a.avi\t'], observer=['my  name ', 'my  name'])
+    table = validate_fixations(given_table)
+    assert table['video'].tolist() == ['a.avi', 'a.avi']
+    assert table['observer'].tolist() == ['my  name', 'my  name']  # those within stay
 
 
 def test_a_file_in_another_encoding_is_refused(tmp_path):

@@ -1,11 +1,13 @@
 """NSS and information gain against pysaliency's source and MIT's formula."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from mmsal.metrics import information_gain, nss
+from mmsal.metrics.maps import BLOCK
 
 from . import oracle
 from .scenes import SIZE, as_map, random_scene
@@ -28,6 +30,26 @@ def test_nss_by_hand():
     saliency, points = np.array([[1.0, 2.0, 3.0]]), np.array([[2.9, 0.1], [2.0, 0.0], [1.5, 0.5]])
     assert nss(saliency, points) == pytest.approx(0.5)  # (1 + 0) / 2, in units of 1
     assert nss(saliency, points, 'tuebingen') == pytest.approx(2 / 3 / math.sqrt(2 / 3))
+
+
+@pytest.mark.parametrize('kind', [np.float64, np.float32])
+@pytest.mark.parametrize('offset', [0, -0.4, 2, 30, 1e5])
+def test_nss_far_from_zero(offset, kind):
+    """However small the deviations are beside the mean, in maps of several pieces."""
+    random = np.random.default_rng(0)
+    saliency = (random.random((3, BLOCK // 2 - 7)) + offset).astype(kind)
+    points = np.array([[4, 0], [16_000, 1], [16_000, 1], [90, 2]])
+    values = [Fraction(value) for value in saliency.ravel().tolist()]
+    mean = sum(values) / len(values)
+    power = float(sum((value - mean) ** 2 for value in values))
+    above = [float(Fraction(saliency[y, x].item()) - mean) for x, y in points.tolist()]
+    expected = np.mean(above) / math.sqrt(power / len(values))
+    # The mean is a float64, whose last digit is 1e-11 at 1e5.
+    assert nss(saliency, points, 'tuebingen') == pytest.approx(
+        expected, abs=1e-15 * (1000 + offset)
+    )
+    expected = (above[0] + above[1] + above[3]) / 3 / math.sqrt(power / (len(values) - 1))
+    assert nss(saliency, points) == pytest.approx(expected, abs=1e-15 * (1000 + offset))
 
 
 def test_a_constant_map_has_no_standard_deviation():

@@ -1,11 +1,13 @@
 """CC, SIM and KLD against pysaliency's source and MIT's formulas."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from mmsal.metrics import cc, kl_divergence, similarity
+from mmsal.metrics.maps import BLOCK
 
 from . import oracle
 from .scenes import random_scene
@@ -48,6 +50,33 @@ def test_divergence_by_hand():
     assert missed == pytest.approx(-math.log(2.2204e-16))
 
 
+def divergence_by_loop(saliency: np.ndarray, reference: np.ndarray) -> float:
+    """The formula in whole digits, but for the logarithm."""
+    first, second = ([Fraction(v) for v in one.ravel().tolist()] for one in (saliency, reference))
+    totals, eps = (sum(first), sum(second)), Fraction(2.2204e-16)
+    shares = ((s / totals[0], r / totals[1]) for s, r in zip(first, second, strict=True))
+    return math.fsum(float(r) * math.log(eps + r / (s + eps)) for s, r in shares)
+
+
+@pytest.mark.parametrize('scales', [(1, 1), (1e90, 1e-90), (1e-90, 1e90), (1e-250, 1e200)])
+@pytest.mark.parametrize('kind', [np.float64, np.float32])
+def test_divergence_to_all_digits(kind, scales):
+    """Maps of several pieces with zeros in either, in units far apart."""
+    random = np.random.default_rng(0)
+    # The last piece is short; stretches without saliency, without reference, and without both.
+    maps = random.gamma(0.5, size=(2, 3, BLOCK // 2 - 7)).astype(kind)
+    maps[0, 0, :90], maps[1, 0, 60:5000] = 0, 0
+    saliency, reference = (
+        one.astype(float) * scale for one, scale in zip(maps, scales, strict=True)
+    )
+    if scales == (1, 1):
+        saliency, reference = maps
+    before = saliency.copy(), reference.copy()
+    expected = divergence_by_loop(saliency, reference)
+    assert kl_divergence(saliency, reference) == pytest.approx(expected, abs=1e-12)
+    np.testing.assert_array_equal([saliency, reference], before)  # they are not written to
+
+
 def test_empty_maps():
     empty, bump = np.zeros((2, 2)), np.array([[1.0, 0.0], [0.0, 3.0]])
     for pair in ((empty, bump), (bump, empty), (empty, empty)):
@@ -55,7 +84,8 @@ def test_empty_maps():
         expected = PYSALIENCY.MIT_KLDiv(*(one.copy() for one in pair))
         assert kl_divergence(*pair, 'tuebingen') == pytest.approx(expected, abs=1e-12)
     flat = np.full((2, 2), 7.0)
-    assert kl_divergence(flat, bump, 'mit') == kl_divergence(empty, bump, 'tuebingen')
+    uniform = kl_divergence(empty, bump, 'tuebingen')
+    assert kl_divergence(flat, bump, 'mit') == pytest.approx(uniform, abs=1e-14)
     np.testing.assert_array_equal(
         kl_divergence(np.stack([bump, empty]), np.stack([bump + 1, bump])) > 0, [True, False]
     )

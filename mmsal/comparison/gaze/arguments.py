@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mmsal.comparison.flow.folder import name_models
 
-_SIGMA = re.compile(r'(?P<number>[\d.]+(e-?\d+)?)\s*(?P<unit>px|deg)', re.IGNORECASE)
+_SIGMA = re.compile(r'(?P<number>(\d+\.?\d*|\.\d+)(e-?\d+)?)\s*(?P<unit>px|deg)', re.IGNORECASE)
 
 
 def parse_sigma(text: str | None, pixels_per_degree: float | None = None) -> float | None:
@@ -35,24 +35,33 @@ def parse_sigma(text: str | None, pixels_per_degree: float | None = None) -> flo
 
 
 def parse_models(entries: Sequence[str]) -> dict[str, Path]:
-    """Folders by model name, from ``NAME=DIR`` or ``DIR``, which is called as its folder is.
+    """Folders by model name, in the order given.
+
+    Args:
+        entries: ``NAME=DIR``, or ``DIR``, which is called as its folder is.
 
     Raises:
-        ValueError: A folder is not there or is given twice, or two have one name.
+        ValueError: A folder is not named, is not there or is given twice, or two have one name.
     """
-    given: dict[str, Path] = {}
-    unnamed = []
+    given: list[tuple[str | None, Path]] = []
+    taken = set()
     for entry in entries:
         name, equals, folder = entry.partition('=')
         if not equals or Path(entry).is_dir():  # a folder may have an equals sign in its name
-            unnamed.append(Path(entry))
-            continue
-        if not name or name in given:
+            name, folder = None, entry
+        elif not name or name in taken:
             raise ValueError(f'expected a name of its own before =, got {entry!r}')
-        given[name] = Path(folder)
-    name_models([*given.values(), *unnamed])  # they are there, and different
-    for name, folder in name_models(unnamed).items() if unnamed else ():
-        if name in given:
-            raise ValueError(f'two folders are called {name}: name them with NAME=DIR')
-        given[name] = folder
-    return given
+        if not folder:  # an empty path would be the current folder
+            raise ValueError(f'expected a folder of heatmaps, got {entry!r}')
+        taken.add(name)
+        given.append((name, Path(folder)))
+    name_models([folder for _, folder in given])  # they are there, and different
+    own_names = iter(name_models([folder for name, folder in given if name is None]).items())
+    models: dict[str, Path] = {}
+    for name, folder in given:
+        if name is None:
+            name, folder = next(own_names)
+            if name in taken:
+                raise ValueError(f'two folders are called {name}: name them with NAME=DIR')
+        models[name] = folder
+    return models

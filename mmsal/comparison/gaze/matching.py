@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import math
+import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import pandas as pd
 
-from mmsal.datasets.video import VideoError, VideoInfo, probe_video
+from mmsal.comparison.gaze.claims import Claims, agree, claims_of_maps, claims_of_video
+from mmsal.datasets.video import VideoError, probe_video
 from mmsal.explain.jobs import HEATMAP_SUFFIXES, VIDEO_SUFFIXES
-from mmsal.heatmaps import HeatmapFormatError, read_heatmap_meta, read_heatmaps
-
-SAME_RATE = 1e-3  # rates that differ by less, relatively, are the same: 29.97 and 30000/1001
+from mmsal.heatmaps import HeatmapFormatError, read_heatmaps
 
 
 class MismatchError(ValueError):
@@ -60,7 +62,7 @@ class Matching:
 
 
 def find_heatmaps(folder: Path) -> dict[str, Path]:
-    """Heatmap files below a folder, by path without suffix.
+    """Heatmap files below a folder, by path without suffix, in Unicode NFC.
 
     What the folder's manifest calls failed or outdated is left out: its file is an older run's.
 
@@ -75,7 +77,8 @@ def find_heatmaps(folder: Path) -> dict[str, Path]:
         suffix = next((one for one in ('.txt.gz', '.txt', '.npz') if inside.endswith(one)), None)
         if suffix is None or hidden or inside in stale or not path.is_file():
             continue
-        stem = inside.removesuffix(suffix)
+        # File systems differ in how they write accents; models' folders must not.
+        stem = unicodedata.normalize('NFC', inside.removesuffix(suffix))
         if stem in found:
             raise ValueError(f'{folder}: two files of {stem}, {found[stem].name} and {path.name}')
         found[stem] = path
@@ -92,24 +95,26 @@ def match(
 ) -> Matching:
     """Bring together what belongs to each video, and check that it fits.
 
-    A name fits another if it is the same without the suffix of a video file; if no other name
-    ends alike, the folders before it need not be the same either.
+    Names are paired by :func:`pair_names`.
 
     Args:
         models: Folder of heatmaps of each model.
         fixations: Fixation table.
         videos: Folder of the video files, looked through with all its folders.
-        fps: Frames per second of heatmaps whose sidecar says nothing.
+        fps: Frames per second, positive, of heatmaps whose sidecar says nothing.
 
     Returns:
         The videos that fit, sorted by name, and every fault: maps that one model lacks, without
-        gaze or video file; rates, sizes, numbers of frames that differ between models or from the
-        video; maps in the network's input instead of the source's pixels; files that cannot be
-        read. Gaze without maps is a note where all maps have gaze, else a fault.
+        gaze or video file; rates, sizes, numbers of frames, timestamps that differ between models,
+        from the video, or from ``fps``; maps of frames that the video has not, of another size than
+        the source or in the network's input; files that cannot be read or say something else than
+        expected. Gaze without maps is a note where all maps have gaze, else a fault.
 
     Raises:
-        ValueError: A folder without heatmaps, or with two of one name.
+        ValueError: A folder without heatmaps, or with two of one name; an ``fps`` that is no rate.
     """
+    if fps is not None and not (isinstance(fps, Real) and 0 < fps < math.inf):
+        raise ValueError(f'expected fps as a positive number of frames per second, got {fps!r}')
     found = {model: find_heatmaps(folder) for model, folder in models.items()}
     stems = sorted({stem for paths in found.values() for stem in paths})
     gaze = pair_names(stems, fixations['video'].unique())
@@ -140,106 +145,109 @@ def match(
 
 
 def pair_names(stems: Iterable[str], names: Iterable[str]) -> dict[str, str]:
-    """The name that fits each stem: the same path, or the same last part where it is unique."""
-    stems = list(stems)
-    whole: dict[str, list[str]] = defaultdict(list)
-    last: dict[str, list[str]] = defaultdict(list)
+    """The name that belongs to each stem, where there is no doubt.
+
+    They belong together if they are the same path, with or without the suffix of a video file; or
+    if one is the end of the other, part by part (``walking/a`` and ``a.avi``), and nothing else
+    on either side could be meant. Folders or suffixes that contradict (``walking/a`` and
+    ``running/a.avi``) never do. Composed and decomposed letters (Unicode NFC and NFD) are the same.
+
+    Args:
+        stems: Paths of heatmaps below their folder, without the suffix of a heatmap file.
+        names: Names of videos.
+
+    Returns:
+        Names by stem, both as they were given; stems without a name of their own are absent.
+    """
+    others: dict[tuple[str, ...], list[tuple[str, _Parts]]] = defaultdict(list)
     for name in map(str, names):
-        stem = without_video_suffix(name)
-        whole[stem].append(name)
-        last[stem.rsplit('/', 1)[-1]].append(name)
-    ends: dict[str, list[str]] = defaultdict(list)
+        parts = _parts(name)
+        others[parts.path[-1:]].append((name, parts))
+    same, alike = [], []
     for stem in stems:
-        ends[stem.rsplit('/', 1)[-1]].append(stem)
-    pairs = {}
-    for stem in stems:
-        end = stem.rsplit('/', 1)[-1]
-        candidates = whole[stem] or (last[end] if len(ends[end]) == 1 else [])
-        if len(candidates) == 1:
-            pairs[stem] = candidates[0]
-    return pairs
+        own = _parts(stem)
+        for name, parts in others[own.path[-1:]]:
+            if own.fits(parts):
+                alike.append((stem, name))
+                if own.path == parts.path:
+                    same.append((stem, name))
+    decided = {stem for stem, _ in same}
+    pairs = {stem: name for stem, name in _without_doubt(alike) if stem not in decided}
+    return pairs | dict(_without_doubt(same))
 
 
-def without_video_suffix(name: str) -> str:
-    """A video's name with slashes and without the suffix of a video file."""
-    name = name.replace('\\', '/').removeprefix('./')
+def _without_doubt(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Pairs of which both sides are in no other pair."""
+    stems, names = Counter(stem for stem, _ in pairs), Counter(name for _, name in pairs)
+    return [(stem, name) for stem, name in pairs if stems[stem] == names[name] == 1]
+
+
+class _Parts(NamedTuple):
+    """A name of a video: its folders and last part, and the suffix of a video file, or ''."""
+
+    path: tuple[str, ...]
+    suffix: str
+
+    def fits(self, other: _Parts) -> bool:
+        """Whether one is the end of the other, and no suffix says another file."""
+        length = min(len(self.path), len(other.path))
+        if length and self.path[-length:] != other.path[-length:]:
+            return False
+        return self.suffix == other.suffix or not (self.suffix and other.suffix)
+
+
+def _parts(name: str) -> _Parts:
+    name = unicodedata.normalize('NFC', name).replace('\\', '/')
     suffix = next((one for one in VIDEO_SUFFIXES if name.lower().endswith(one)), '')
-    return name[: len(name) - len(suffix)]
+    path = name[: len(name) - len(suffix)].split('/')
+    return _Parts(tuple(part for part in path if part not in ('', '.')), suffix)
 
 
 def _check(
     stem: str, paths: dict[str, Path], gaze: str, source: Path | None, fps: float | None
 ) -> tuple[VideoFiles | None, list[str]]:
     """One video whose files are all there; what does not fit about it."""
-    said: dict[str, dict[str, Any]] = {}
+    said: dict[str, Claims] = {}
     faults = []
     for model, path in paths.items():
         try:
-            meta = read_heatmap_meta(path)
-        except HeatmapFormatError as error:
-            faults.append(f'{stem}: {error}')
-            continue
-        if meta.get('space', 'source') != 'source':
-            faults.append(f"{stem}: maps of {model} lie in the network's input, not the source")
-        said[f'maps of {model}'] = {
-            'frame rate': meta.get('fps') or fps,
-            'size': _pair(meta.get('source_size')) or _pair(meta.get('map_size')),
-            'map size': _pair(meta.get('map_size')) or _pair(meta.get('source_size')),
-            'number of frames': meta.get('num_frames'),
-        }
+            said[f'maps of {model}'], wrong = claims_of_maps(path, model)
+            faults += wrong
+        except (HeatmapFormatError, OSError) as error:
+            faults.append(str(error))
     info = None
     if source is not None:
         try:
             info = probe_video(source)
-            said[f'the video {source.name}'] = _said_by(info)
-        except VideoError as error:
-            faults.append(f'{stem}: {error}')
-    if not faults and not any(told['map size'] for told in said.values()):
-        # No sidecar and no video file: only the maps themselves tell.
-        for model, path in paths.items():
-            size = read_heatmaps(path).values.shape[:0:-1]
-            said[f'maps of {model}'].update({'size': size, 'map size': size})
-    known = {}
-    for what in ('frame rate', 'size', 'map size', 'number of frames'):
-        known[what], differing = _agree(stem, what, said)
-        faults += differing
-    if known['frame rate'] is None and not faults:
-        faults.append(f'{stem}: no file says its frame rate (--fps)')
+            said[f'the video {source.name}'] = claims_of_video(info)
+        except (VideoError, OSError) as error:
+            faults.append(str(error))
+    if fps is not None:
+        said['--fps'] = Claims(fps=fps)
+    if not faults and not any(claims.size or claims.map_size for claims in said.values()):
+        faults += _look_at_maps(paths, said)
+    agreed, wrong = agree(said)
+    faults += wrong
+    if agreed.fps is None and not faults:
+        faults.append('no file says its frame rate (--fps)')
     if faults:
-        return None, faults
+        return None, [f'{stem}: {fault}' for fault in faults]
     times = None if info is None else tuple(info.timestamps.tolist())
-    return VideoFiles(stem, paths, gaze, known['size'], known['frame rate'], source, times), []
+    return VideoFiles(stem, paths, gaze, agreed.size, agreed.fps, source, times), []
 
 
-def _said_by(info: VideoInfo) -> dict[str, Any]:
-    size = (info.width, info.height)
-    return {
-        'frame rate': info.fps, 'size': size, 'map size': size, 'number of frames': info.frames,
-    }  # fmt: skip
-
-
-def _agree(stem: str, what: str, said: dict[str, dict[str, Any]]) -> tuple[Any, list[str]]:
-    """What all say about one thing; or that they differ, in one line."""
-    values = {who: told[what] for who, told in said.items() if told[what] is not None}
-    if not values:
-        return None, []
-    first = next(iter(values.values()))
-    if what == 'frame rate':
-        same = all(abs(value - first) <= SAME_RATE * first for value in values.values())
-    else:
-        same = all(value == first for value in values.values())
-    if same:
-        return first, []
-    told = ', '.join(f'{_words(value)} ({who})' for who, value in values.items())
-    return None, [f'{stem}: {what} differs: {told}']
-
-
-def _words(value: Any) -> str:
-    return f'{value[0]}x{value[1]}' if isinstance(value, tuple) else f'{value:g}'
-
-
-def _pair(size: Any) -> tuple[int, int] | None:
-    return None if size is None else (int(size[0]), int(size[1]))
+def _look_at_maps(paths: dict[str, Path], said: dict[str, Claims]) -> list[str]:
+    """Size and frames from the maps themselves, where neither sidecar nor video file tells."""
+    faults = []
+    for model, path in paths.items():
+        try:
+            maps = read_heatmaps(path)
+        except (HeatmapFormatError, OSError) as error:
+            faults.append(str(error))
+            continue
+        who, size = f'maps of {model}', maps.values.shape[:0:-1]
+        said[who] = replace(said[who], map_size=size, frames=maps.frame_indices)
+    return faults
 
 
 def _video_files(folder: Path) -> dict[str, Path]:

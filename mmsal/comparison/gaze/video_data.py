@@ -141,8 +141,10 @@ def _places(maps: HeatmapSequence, frames: np.ndarray) -> np.ndarray:
 def _timestamps(maps: HeatmapSequence) -> dict[int, float] | None:
     """Seconds of each mapped frame, where the sidecar has them."""
     times = maps.meta.get('timestamps')
-    if times is None or len(times) != len(maps):
+    if times is None:
         return None
+    if len(times) != len(maps):
+        raise ValueError(f'expected {len(maps)} timestamps, one per map, got {len(times)}')
     return dict(zip(maps.frame_indices.tolist(), times, strict=True))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ import pandas as pd
 
 from mmsal.gaze.placing import RawGaze
 from mmsal.gaze.recording import Recording
-from mmsal.gaze.table import GazeFormatError
+from mmsal.gaze.table import GazeFormatError, check_cells
 
 HEAD_BYTES = 65536
 
@@ -87,18 +86,22 @@ def read_columns(path: Path, columns: Iterable[str], separator: str) -> pd.DataF
         separator: Between cells.
 
     Raises:
-        GazeFormatError: A column is absent, there is no row, or the file is no such table.
+        GazeFormatError: A column is absent, there is no row, a row has more or fewer cells than
+            the header, or the file is no such table.
     """
     text = read_text(path)
     try:
+        width = check_cells(io.StringIO(text, newline=''), separator)
+    except GazeFormatError as error:
+        raise GazeFormatError(f'{path}, {error}') from None
+    try:
         table = pd.read_csv(
             io.StringIO(text), sep=separator, dtype=str, keep_default_na=False,
-            index_col=False, skipinitialspace=True,
+            index_col=False, skipinitialspace=True, usecols=range(width),
         )  # fmt: skip
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise GazeFormatError(f'{path}: {error}') from None
     table.columns = [name.strip() for name in table.columns]
-    _check_last_line(text, separator, path)
     absent = [name for name in columns if name not in table.columns]
     if absent:
         raise GazeFormatError(
@@ -107,19 +110,6 @@ def read_columns(path: Path, columns: Iterable[str], separator: str) -> pd.DataF
     if table.empty:
         raise GazeFormatError(f'{path}: there is a header, but no row of data')
     return table
-
-
-def _check_last_line(text: str, separator: str, path: Path) -> None:
-    """Raise GazeFormatError where the last row has fewer cells than the header has names."""
-    lines = text.rstrip('\r\n').splitlines()
-    header, last = (next(csv.reader([line], delimiter=separator)) for line in (lines[0], lines[-1]))
-    while header and not header[-1].strip():
-        header.pop()
-    if len(last) < len(header):
-        raise GazeFormatError(
-            f'{path}, line {len(lines)}: expected {len(header)} cells, got {len(last)}: is the '
-            'file cut short?'
-        )
 
 
 def numbers(table: pd.DataFrame, column: str, path: Path, first_line: int = 2) -> pd.Series:

@@ -2,10 +2,13 @@
 
 import gzip
 import re
+import unicodedata
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mmsal.comparison.gaze.matching import find_heatmaps, match, pair_names
 from mmsal.heatmaps import HeatmapSequence, write_heatmaps
@@ -25,10 +28,49 @@ from .studies import FPS, FRAMES, SIZE, gaze, good_maps, meta, write_maps, write
         (['a.b'], ['a.b'], {'a.b': 'a.b'}),  # no suffix of a video
         (['a'], ['a.avi', 'a.mp4'], {}),
         (['1'], [1], {'1': '1'}),
+        # Folders that contradict: another video, even if it is the only one so called.
+        (['running/02'], ['walking/02.avi'], {}),
+        (['walking/a'], ['running/a'], {}),
+        (['x/walking/a'], ['y/walking/a.avi'], {}),
+        (['walking/a'], ['KTH/walking/a.avi'], {'walking/a': 'KTH/walking/a.avi'}),
+        (['king/a'], ['walking/a.avi'], {}),  # part by part, not letter by letter
+        (['walking/02', 'running/02'], ['walking/02.avi'], {'walking/02': 'walking/02.avi'}),
+        (['a', 'y/a'], ['y/a.avi', 'z/a.avi'], {'y/a': 'y/a.avi'}),
+        (['a', 'y/a'], ['a.avi'], {'a': 'a.avi'}),
+        (['/data/./walking//a'], ['walking/a'], {'/data/./walking//a': 'walking/a'}),
+        # Stems that still have the suffix of the video.
+        (['clip1.mp4'], ['clip1.mp4'], {'clip1.mp4': 'clip1.mp4'}),
+        (['clip1.mp4'], ['clip1'], {'clip1.mp4': 'clip1'}),
+        (['x/clip1.MP4'], ['clip1.mp4'], {'x/clip1.MP4': 'clip1.mp4'}),
+        (['clip1.mp4'], ['clip1.avi'], {}),
+        (['c.mp4', 'c.avi'], ['c.avi', 'c.mp4'], {'c.mp4': 'c.mp4', 'c.avi': 'c.avi'}),
+        (['c.mp4', 'c'], ['c.mp4'], {}),  # either might be meant
+        # The same letter, composed and decomposed.
+        (['caf\u00e9'], ['cafe\u0301.avi'], {'caf\u00e9': 'cafe\u0301.avi'}),
+        (['cafe\u0301/a'], ['caf\u00e9/a'], {'cafe\u0301/a': 'caf\u00e9/a'}),
     ],
 )
 def test_names_are_paired_where_there_is_no_doubt(stems, names, pairs):
     assert pair_names(stems, names) == pairs
+
+
+folders = st.lists(st.sampled_from(['a', 'b', 'c']), min_size=1, max_size=3).map('/'.join)
+
+
+@given(st.sets(folders, max_size=5), st.sets(folders, max_size=5))
+def test_pairs_are_those_of_the_definition(stems, names):
+    def belong(one, other):
+        return f'/{one}'.endswith(f'/{other}') or f'/{other}'.endswith(f'/{one}')
+
+    expected = {}
+    for stem in stems:
+        if stem in names:
+            expected[stem] = stem
+            continue
+        found = [name for name in names if belong(stem, name)]
+        if len(found) == 1 and sum(belong(other, found[0]) for other in stems) == 1:
+            expected[stem] = found[0]
+    assert pair_names(stems, names) == expected
 
 
 def test_what_fits_is_matched(tmp_path):
@@ -56,6 +98,9 @@ def change(folder, **changes):
         ({'source_size': [96, 32]}, r'clip2: size differs: 96x32 \(maps of a\), 64x32'),
         ({'num_frames': 13}, r'clip2: number of frames differs: 13 \(maps of a\), 12'),
         ({'space': 'input'}, "clip2: maps of a lie in the network's input"),
+        # A second apart after 17 minutes, though they differ by a thousandth only.
+        ({'fps': 10.01}, r'clip2: frame rate differs: 10.01 \(maps of a\), 10 \(maps of b\)'),
+        ({'fps': 9.99}, r'clip2: frame rate differs: 9.99 \(maps of a\), 10 \(maps of b\)'),
     ],
 )
 def test_what_models_disagree_about_is_told(tmp_path, changes, fault):
@@ -65,6 +110,23 @@ def test_what_models_disagree_about_is_told(tmp_path, changes, fault):
     assert [one.video for one in found.videos] == ['clip1', 'clip3']
     (line,) = found.faults
     assert re.search(fault, line), line
+
+
+def test_a_rate_on_the_command_line_that_contradicts_is_told(tmp_path):
+    folder = write_maps(tmp_path / 'a', good_maps)
+    faults = match({'a': folder}, gaze(), fps=25).faults
+    assert faults[0] == 'clip1: frame rate differs: 10 (maps of a), 25 (--fps)'
+    assert len(faults) == 3
+    assert not match({'a': folder}, gaze(), fps=FPS).faults
+    silent = write_maps(tmp_path / 'silent', good_maps, fps=None)
+    faults = match({'a': silent}, gaze(), write_videos(tmp_path / 'videos'), fps=25).faults
+    assert faults[0] == 'clip1: frame rate differs: 10 (the video clip1.mp4), 25 (--fps)'
+
+
+@pytest.mark.parametrize('fps', [0, -25, float('nan'), float('inf'), '25'])
+def test_a_rate_that_is_none_is_refused_before_anything(fps):
+    with pytest.raises(ValueError, match=r'^expected fps as a positive number .*, got'):
+        match({'a': None}, None, fps=fps)
 
 
 def test_what_the_video_contradicts_is_told(tmp_path):
@@ -112,6 +174,39 @@ def test_text_without_sidecar_needs_a_rate_and_tells_its_size(tmp_path):
     found = match({'a': folder}, gaze(), fps=FPS)
     assert not found.faults
     assert found.videos[0].size == SIZE
+
+
+def test_maps_without_sidecar_that_cannot_be_read_are_told(tmp_path):
+    folder = write_maps(tmp_path / 'a', good_maps, '.txt')
+    for sidecar in folder.glob('*.json'):
+        sidecar.unlink()
+    (folder / 'clip2.txt').write_text('Frame 0 - Heatmap values:\n0.1 zero\n')
+    found = match({'a': folder}, gaze(), fps=FPS)
+    assert [one.video for one in found.videos] == ['clip1', 'clip3']
+    (line,) = found.faults
+    assert line.startswith(f'clip2: {folder / "clip2.txt"}') and 'zero' in line
+
+
+def test_a_file_that_the_system_does_not_give_is_told(tmp_path):
+    folder = write_maps(tmp_path / 'a', good_maps, '.txt')
+    sidecar = folder / 'clip2.txt.json'
+    sidecar.unlink()
+    sidecar.mkdir()
+    found = match({'a': folder}, gaze())
+    assert [one.video for one in found.videos] == ['clip1', 'clip3']
+    assert len(found.faults) == 1
+    assert found.faults[0].startswith('clip2: ') and str(sidecar) in found.faults[0]
+
+
+def test_models_files_are_the_same_video_however_their_accents_are_written(tmp_path):
+    models = {name: write_maps(tmp_path / name, good_maps) for name in 'ab'}
+    for form, folder in zip(('NFC', 'NFD'), models.values(), strict=True):
+        (folder / 'clip2.npz').rename(folder / unicodedata.normalize(form, 'caf\u00e9.npz'))
+    table = gaze().replace({'video': {'clip2.mp4': 'cafe\u0301.mp4'}})
+    found = match(models, table)
+    assert not found.faults
+    assert [one.video for one in found.videos] == ['caf\u00e9', 'clip1', 'clip3']
+    assert found.videos[0].gaze == 'cafe\u0301.mp4'
 
 
 def test_failed_and_outdated_maps_are_not_taken(tmp_path):
