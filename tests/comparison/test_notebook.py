@@ -72,6 +72,8 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path, monkeypatch):
     monkeypatch.setenv('JUPYTER_PATH', str(tmp_path / 'jupyter'))
     (tmp_path / 'temporary').mkdir()
     monkeypatch.setenv('TMPDIR', str(tmp_path / 'temporary'))
+    # As in a notebook that a user opens, whatever this environment draws with.
+    monkeypatch.setenv('MPLBACKEND', 'module://matplotlib_inline.backend_inline')
     before = files_of(folder)
 
     notebook = nbformat.read(folder / NOTEBOOK.name, as_version=4)

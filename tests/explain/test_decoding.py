@@ -49,12 +49,20 @@ def assert_same_clips(one, other):
     assert metas[0].keys() == metas[1].keys()
 
 
+def told(one):
+    """The error; of the damaged file only that there is one.
+
+    The decoder's threads decide whether its fault shows when it is opened or when it is read.
+    """
+    return 'damaged' if 'damaged.mp4' in one.error else one.error
+
+
 @pytest.mark.parametrize('from_source', [True, False])
 def test_workers_give_the_same_in_the_order_of_the_list(config, jobs, from_source):
     sampling = Sampling(stride=20, keep_frames=True)
     here, there = (decode(config, jobs, sampling, workers, from_source) for workers in (0, 2))
     assert [one.job for one in here] == [one.job for one in there] == jobs
-    assert [one.error for one in here] == [one.error for one in there]
+    assert [told(one) for one in here] == [told(one) for one in there]
     for one, other in zip(here, there, strict=True):
         assert (one.video is None) == (other.video is None) == bool(one.error)
         if one.video is None:
