@@ -8,6 +8,7 @@ import pandas as pd
 from mmsal.gaze.table import GazeFormatError
 
 LEAST_OVERLAP_S = 1e-3  # of a fixation and a frame that shows it
+NARROWEST_SIGMA = 0.5  # pixels; below, what pixels' middles get depends on where in it a point is
 
 
 def fixations_in_intervals(
@@ -39,7 +40,7 @@ def fixations_in_intervals(
         raise ValueError('expected ascending intervals, each with its end after its start')
     begin = fixations['start_s'].to_numpy(np.float64)
     over = fixations['end_s'].to_numpy(np.float64)
-    brief = over - begin <= 2 * LEAST_OVERLAP_S
+    brief = over - begin <= 2 * LEAST_OVERLAP_S + 1e-9  # 0.502 - 0.5 is a little above 0.002
     over = np.where(brief, np.nextafter(begin, np.inf), over - LEAST_OVERLAP_S)
     begin = np.where(brief, begin, begin + LEAST_OVERLAP_S)
     first = np.searchsorted(ends, begin, side='right')
@@ -136,7 +137,8 @@ def fixation_density(
     Args:
         points: [N, 2], x and y in pixels, origin top left.
         size: (width, height).
-        sigma: Standard deviation in pixels; see :func:`pixels_per_degree` for degrees.
+        sigma: Standard deviation in pixels; see :func:`pixels_per_degree` for degrees. Below half a
+            pixel, the pixel that a point lies in takes all of it.
         weights: [N], 0 or more; None counts each fixation once.
 
     Returns:
@@ -192,6 +194,8 @@ def pixels_per_degree(
 
 
 def _bells(places: np.ndarray, length: int, sigma: float) -> np.ndarray:
+    if sigma < NARROWEST_SIGMA:
+        return (np.arange(length) == np.floor(places[:, None])).astype(np.float64)
     return np.exp(-(((np.arange(length) + 0.5 - places[:, None]) / sigma) ** 2) / 2)
 
 

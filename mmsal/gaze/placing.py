@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,8 +22,8 @@ class RawGaze:
             in ``space`` from ``origin``. Positions may be NaN (missing).
         space, origin: See :class:`mmsal.gaze.recording.Recording`.
         screen_size: (width, height) of the screen in pixels, where the file says it.
-        video_sizes: (width, height) by video name, where the file itself says them; what the user
-            says goes before.
+        video_sizes: (width, height) by video name, where the file itself says them. What the user
+            says goes before for shares of the picture; for pixels it must not differ.
         needs_size: False for positions that are on the video already: where no size is said, they
             are not checked against the picture.
         counts: What was left out so far, by reason; ``'rows'`` counts all rows of data in the file.
@@ -53,7 +52,8 @@ def to_table(raw: RawGaze, recording: Recording) -> pd.DataFrame:
         (over before the first frame), beside what the reader counted.
 
     Raises:
-        GazeFormatError: Sizes are needed and unsaid, or the table is not valid.
+        GazeFormatError: Sizes are needed and unsaid, the file says another, or the table is not
+            valid.
     """
     for name in ('space', 'origin'):
         said, there = getattr(recording, name), getattr(raw, name)
@@ -110,11 +110,14 @@ def video_rectangle(recording: Recording, video_size: Size) -> tuple[float, floa
 
 def _size(video: str, raw: RawGaze, recording: Recording) -> Size:
     """Width and height of a video; infinite where none is said and none is needed."""
-    said = recording.video_size
-    if isinstance(said, Mapping):
-        said = said.get(video)
-    if said is None:
-        said = raw.video_sizes.get(video)
+    said, there = recording.said_size(video), raw.video_sizes.get(video)
+    in_pixels = not raw.space.endswith('normalised')
+    if said and there and in_pixels and tuple(said) != tuple(there):
+        raise GazeFormatError(
+            f'video {video} has {there[0]:g}x{there[1]:g} pixels in the file, not '
+            f'{said[0]:g}x{said[1]:g}: leave out --video-size'
+        )
+    said = there if said is None else said
     if said is None and not raw.needs_size:
         return np.inf, np.inf
     return recording.size_of(video) if said is None else said

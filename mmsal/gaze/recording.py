@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -51,8 +52,9 @@ class Recording:
             ``video``, such as ``'TRIAL_VAR video (?P<video>.+)'``.
         video_column: For tables of several videos: the column that names the video.
         fps: Frames per second of the video, for files that count frames.
-        frame_times: float [T], seconds from the video's first frame to the start of each, for
-            files that count frames of a video whose rate varies; goes before ``fps``.
+        frame_times: float [T], seconds from the video's first frame to the start of each, so the
+            first is 0, for files that count frames of a video whose rate varies; goes before
+            ``fps``.
         first_frame: The number by which the file calls the video's first frame, 0 or 1 mostly.
         eye: Which eye of two, one of ``EYES``.
         min_confidence: Fixations of lower confidence (0 to 1) are left out and counted.
@@ -98,8 +100,10 @@ class Recording:
             raise GazeFormatError(
                 f'expected video_message with a group (?P<video>...), got {self.video_message!r}'
             )
-        if self.frame_times is not None and not (np.diff(self.frame_times) > 0).all():
-            raise GazeFormatError('expected frame_times that ascend')
+        _check_times(self.frame_times)
+        zero = self.time_zero
+        if not (zero is None or isinstance(zero, str) or math.isfinite(zero)):
+            raise GazeFormatError(f'expected a finite time_zero, got {zero}')
         if self.first_frame is not None and self.first_frame < 0:
             raise GazeFormatError(f'expected first_frame 0 or more, got {self.first_frame}')
         if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
@@ -194,11 +198,22 @@ class Recording:
         ends = np.append(times[1:], times[-1] + step)
         return times[frames], ends[frames]
 
+    def said_size(self, video: str) -> Size | None:
+        """Width and height of a video in pixels, None where they are unsaid."""
+        if not isinstance(self.video_size, Mapping):
+            return self.video_size
+        # Names in a fixation table have no spaces at their ends.
+        sizes = {str(name).strip(): size for name, size in self.video_size.items()}
+        return sizes.get(str(video).strip())
+
     def size_of(self, video: str) -> Size:
-        """Width and height of a video in pixels; raises GazeFormatError where they are unsaid."""
-        size = self.video_size
-        if isinstance(size, Mapping):
-            size = size.get(video)
+        """As :meth:`said_size`, but raises GazeFormatError where they are unsaid."""
+        size = self.said_size(video)
+        if size is None and self.video_size is not None:
+            raise GazeFormatError(
+                f'size of video {video} is not among the {len(self.video_size)} of --video-size: '
+                f'{", ".join(list(map(str, self.video_size))[:5])}'
+            )
         if size is None:
             raise GazeFormatError(f'size of video {video} is not said: give --video-size')
         return size
@@ -216,6 +231,18 @@ def _pattern(text: str) -> re.Pattern:
         return re.compile(text)
     except re.error as error:
         raise GazeFormatError(f'expected a regular expression, got {text!r}: {error}') from None
+
+
+def _check_times(times: Any) -> None:
+    if times is None:
+        return
+    if not len(times) or not abs(times[0]) < 1e-9:
+        raise GazeFormatError(
+            "expected frame_times from 0, seconds from the video's first frame, got "
+            f'{times[0] if len(times) else "none"}'
+        )
+    if not (np.diff(times) > 0).all():
+        raise GazeFormatError('expected frame_times that ascend')
 
 
 def _check_rect(rect: Any) -> None:

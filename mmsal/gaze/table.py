@@ -143,19 +143,25 @@ def check_cells(lines: Iterable[str], separator: str) -> int:
 
     Args:
         lines: Of the table, the header first, with their line ends.
-        separator: Between cells; cells with separators in them are in double quotes.
+        separator: Between cells. Between commas, cells with commas in them are in double quotes;
+            between others a quote is a character like any other, as a key that was pressed may be.
 
     Returns:
         Cells of the header up to its last name; 0 where there is no header.
 
     Raises:
-        GazeFormatError: Such a row; the message has the line it ends in, counted from 1.
+        GazeFormatError: Such a row, or a cell with a line end in it, which a lost quote makes of
+            the rows up to the next quote; the message has the line, counted from 1.
     """
-    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
-    names = most = 0
+    reader = csv.reader(
+        lines, delimiter=separator, skipinitialspace=True, quoting=quoting(separator)
+    )
+    names = most = line = 0
     try:
         for row in reader:
-            cells = len(row)
+            cells, line = len(row), line + 1
+            if reader.line_num > line:
+                raise GazeFormatError(f'line {line}: a quote is not closed')
             if cells == names == most or (cells <= 1 and not ''.join(row).strip()):
                 continue
             filled = next((at for at in range(cells, 0, -1) if row[at - 1].strip()), 0)
@@ -170,6 +176,11 @@ def check_cells(lines: Iterable[str], separator: str) -> int:
     except csv.Error as error:
         raise GazeFormatError(f'line {reader.line_num}: {error}') from None
     return names
+
+
+def quoting(separator: str) -> int:
+    """Of the ``csv`` module, for tables with this separator; see :func:`check_cells`."""
+    return csv.QUOTE_MINIMAL if separator == ',' else csv.QUOTE_NONE
 
 
 def _read_text(path: Path) -> str:

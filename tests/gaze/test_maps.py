@@ -110,6 +110,23 @@ def test_density_without_fixations_is_empty_and_weights_count():
     np.testing.assert_allclose(double, fixation_density([(1, 1), (1, 1), (3, 2)], (4, 3), 1))
 
 
+@pytest.mark.parametrize('sigma', [0.001, 0.1, 0.3])
+def test_a_narrow_density_is_the_map_of_fixations(sigma):
+    points = [(10, 10), (10.2, 3.9), (10.5, 3.5), (0, 35.99)]
+    density = fixation_density(points, (64, 36), sigma)
+    np.testing.assert_array_equal(density, fixation_map(points, (64, 36)) / 4)
+
+
+def test_fixations_of_two_milliseconds_are_in_a_frame_each():
+    starts = np.arange(100) * 0.04
+    ms = np.arange(3900)
+    brief = pd.DataFrame({'start_s': ms / 1000, 'end_s': (ms + 2) / 1000})
+    frames, rows = fixations_in_intervals(brief, starts, np.append(starts[1:], 4.0))
+    assert sorted(rows) == list(range(3900))
+    inside = ms[rows] % 40 > 0  # on the border a float may be in either
+    np.testing.assert_array_equal(frames[inside], ms[rows][inside] // 40)
+
+
 def test_degrees_become_pixels():
     # At 57.29 cm a centimetre spans a degree, but for the tangent: a screen of 40 px/cm.
     assert pixels_per_degree(1600, 40, 57.29) == pytest.approx(40, rel=1e-4)

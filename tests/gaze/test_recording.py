@@ -138,8 +138,28 @@ def test_videos_may_differ_in_size_and_files_may_say_their_screen():
     gaze.fixations['video'] = ['a', 'b']
     recording = Recording(video_size={'a': (640, 360), 'b': (100, 100)}, video_rect='letterbox')
     assert places(to_table(gaze, recording)).tolist() == [[320, 180], [50, 50]]
-    with pytest.raises(GazeFormatError, match='size of video b is not said: give --video-size'):
+    with pytest.raises(
+        GazeFormatError, match='size of video b is not among the 1 of --video-size: a'
+    ):
         to_table(gaze, Recording(video_size={'a': (1, 1)}, video_rect='letterbox'))
+    with pytest.raises(GazeFormatError, match='size of video a is not said: give --video-size'):
+        to_table(gaze, Recording(video_rect='letterbox'))
+    spaced = Recording(video_size={' a ': (640, 360), 'b ': (100, 100)}, video_rect='letterbox')
+    assert to_table(gaze, spaced).equals(to_table(gaze, recording))
+
+
+@pytest.mark.parametrize('space', ['video', 'screen'])
+def test_a_size_in_pixels_must_not_contradict_the_file(space):
+    gaze = raw([(1, 1)], space)
+    gaze.video_sizes = {gaze.fixations['video'][0]: (640, 360)}
+    screen = {'screen_size': (640, 360), 'video_rect': 'screen'}
+    assert places(to_table(gaze, Recording(video_size=(640, 360), **screen))).tolist() == [[1, 1]]
+    with pytest.raises(GazeFormatError, match='has 640x360 pixels in the file, not 320x180'):
+        to_table(gaze, Recording(video_size=(320, 180), **screen))
+    shares = raw([(0.5, 0.5)], 'video-normalised')
+    shares.video_sizes = gaze.video_sizes
+    table = to_table(shares, Recording(video_size=(320, 180)))
+    assert places(table).tolist() == [[160, 90]]
 
 
 @pytest.mark.parametrize('unit', TIME_UNITS)
@@ -218,6 +238,10 @@ def test_what_was_said_is_kept_and_defaults_stand_back():
         ({'video_rect': (0, 0, 640, 0)}, ['video_rect']),
         ({'video_rect': 'middle'}, ['letterbox', "'middle'"]),
         ({'fps': 0}, ['positive fps']),
+        ({'time_zero': float('nan')}, ['finite time_zero', 'nan']),
+        ({'frame_times': [0.04, 0.08]}, ['frame_times from 0', '0.04']),
+        ({'frame_times': []}, ['frame_times from 0', 'none']),
+        ({'frame_times': [0.0, 0.2, 0.1]}, ['ascend']),
         ({'min_confidence': 1.5}, ['0 to 1', '1.5']),
         ({'video_message': '(.*)'}, ['(?P<video>...)']),
         ({'video_message': '(?P<video>'}, ['regular expression']),

@@ -122,7 +122,12 @@ def test_names_that_look_like_something_else_stay_names(tmp_path):
         # The last cell, empty, would hide that the others moved.
         (HEADER[:-1] + ',note\na,b,0,5,1,2,3,\n', 'line 2: expected 7 cells'),
         (HEADER[:-1] + ',\na,b,0,5,1,2,3\n', 'line 2: expected 6 cells'),
-        (HEADER + '"a\n b",b,0,1,2,3\n\na,b,0,5,1,2,3\n', 'line 5: expected 6 cells'),
+        # A quote that is lost would swallow the rows up to the next one.
+        (HEADER + '"a,b,0,1,2,3\na,b,0,1,2,3\n"a",b,0,1,2,3\n', 'line 2: a quote is not closed'),
+        (
+            HEADER[:-1] + ',note\na,b,0,1,2,3,x\na,b,0,1,2,3,"x\na,b,0,1,2,3,y"\n',
+            'line 3: a quote is not closed',
+        ),
         (HEADER + '"' + 'a' * 200_000, 'line 2: field larger'),
     ],
 )

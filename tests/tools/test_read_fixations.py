@@ -95,6 +95,14 @@ def test_an_observer_in_two_files_is_pointed_out(command, tables, tmp_path):
     assert errors.startswith('warning: observer o1 on v.mp4 is in several files: ')
 
 
+def test_a_file_of_which_nothing_is_left_is_pointed_out(command, tables, tmp_path):
+    out = tmp_path / 'fixations.csv'
+    size = ('--video-size', '5x5')
+    status, _, errors = command(TOOL, tables / 'b.csv', '--out', out, *size)
+    assert status == 0 and len(read_fixation_table(out)) == 0
+    assert errors.startswith(f'warning: {tables / "b.csv"}: no fixation is left: 0 fixations')
+
+
 def write_neon(folder, start):
     folder.mkdir(parents=True)
     (folder / 'fixations.csv').write_text(NEON + f'r,1,{start},{start + 10**9},100,50\n')

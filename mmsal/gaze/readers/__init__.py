@@ -43,6 +43,9 @@ FORMATS: dict[str, GazeFormat] = {
     )
 }  # fmt: skip
 
+# Every format takes these: names, the picture's size, and what to_table holds against the file.
+FOR_ALL = ('video', 'observer', 'video_size', 'space', 'origin')
+
 
 def read_fixations(path: str | Path, format: str | None = None, **recording) -> pd.DataFrame:
     """Read the fixations of a gaze file into the one table that everything here takes.
@@ -58,20 +61,37 @@ def read_fixations(path: str | Path, format: str | None = None, **recording) -> 
         Columns ``video, observer, start_s, end_s, x_px, y_px``: seconds from the video's first
         frame, pixels of the source video, origin top left. ``attrs['counts']`` tells how many rows
         were read and what was left out (see :func:`mmsal.gaze.placing.to_table`),
-        ``attrs['format']`` the format, ``attrs['recording']`` what was said.
+        ``attrs['format']`` the format, ``attrs['recording']`` what was said. Where the file says
+        them: ``attrs['screen_size']``, the screen's pixels, and ``attrs['showings']``, observers
+        who saw a video several times in it.
 
     Raises:
         FileNotFoundError: There is no such file.
-        GazeFormatError: The format is unknown, the file is not as its format demands, or something
-            that the file does not say was not given either.
+        GazeFormatError: The format is unknown, the file is not as its format demands, something
+            that the file does not say was not given either, or something was given that its format
+            does not use.
     """
     path = Path(path)
     said = Recording(**recording).named_after(path.stem)
     reader = find_format(path, format)
+    _refuse_unused(path, reader, said)
     said = said.with_defaults(reader.defaults)
-    table = to_table(reader.read(path, said), said)
+    raw = reader.read(path, said)
+    table = to_table(raw, said)
     table.attrs.update(format=reader.name, recording=said.said())
+    if raw.screen_size is not None:
+        table.attrs['screen_size'] = list(raw.screen_size)
+    if raw.fixations.attrs.get('showings'):
+        table.attrs['showings'] = raw.fixations.attrs['showings']
     return table
+
+
+def _refuse_unused(path: Path, reader: GazeFormat, said: Recording) -> None:
+    unused = [name for name in said.said() if name not in (*FOR_ALL, *reader.takes)]
+    if unused:
+        options = ', '.join(f'--{name.replace("_", "-")}' for name in unused)
+        them = 'it' if len(unused) == 1 else 'them'
+        raise GazeFormatError(f'{path}: {reader.name} does not use {options}: leave {them} out')
 
 
 def find_format(path: Path, name: str | None = None) -> GazeFormat:

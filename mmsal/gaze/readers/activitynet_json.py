@@ -152,4 +152,5 @@ FORMAT = GazeFormat(
     title='ActivityNet-style JSON with points',
     recognise=_recognise,
     read=_read,
+    takes=('fps', 'frame_times', 'first_frame'),
 )

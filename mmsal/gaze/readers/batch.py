@@ -91,16 +91,32 @@ def join_tables(reads: Iterable[FileRead]) -> pd.DataFrame:
 
 
 def doubled(reads: Iterable[FileRead]) -> list[str]:
-    """Sentences on observers whose gaze on one video comes from several files, in order."""
+    """Sentences on observers who saw one video several times, in one file or in several."""
+    reads = list(reads)
     files: dict[tuple[str, str], list[Path]] = {}
     for one in reads:
         if one.table is not None:
             for key in one.table.groupby(['video', 'observer'], sort=False).groups:
                 files.setdefault(key, []).append(one.path)
-    return [
+    within = [
+        f'observer {each["observer"]} saw {each["video"]} {each["showings"]} times in {one.path}'
+        for one in reads
+        if one.table is not None
+        for each in one.table.attrs.get('showings', ())
+    ]
+    return within + [
         f'observer {observer} on {video} is in several files: {", ".join(map(str, paths))}'
         for (video, observer), paths in files.items()
         if len(paths) > 1
+    ]
+
+
+def emptied(reads: Iterable[FileRead]) -> list[str]:
+    """Sentences on files that could be read and of which no fixation is left."""
+    return [
+        f'{one.path}: no fixation is left: {in_words(one.table.attrs["counts"])}'
+        for one in reads
+        if one.table is not None and one.table.empty
     ]
 
 

@@ -3,6 +3,12 @@
 One file per observer and video, ``P01_Trail002.txt``, tab-separated, a row per sample. The clock
 counts microseconds and the trial begins with the video. The screen had 1440x900 pixels; the video
 filled its width at its own aspect ratio, in the middle of the height.
+
+The tracker calls samples a fixation that are none, around blinks above all. A lost one is written
+as 0, 0. Like the data set's own script (``record_mapping.m``), we leave out samples with x or y of
+0 or less; more than 75 ms of them part two fixations. A step of more than 50 screen pixels from one
+sample to the next (4 ms) parts them, too. What is left of a fixation that was parted counts if it
+lasts 40 ms or more; the tracker's own shortest is 48 ms.
 """
 
 from __future__ import annotations
@@ -21,6 +27,9 @@ from mmsal.gaze.table import GazeFormatError
 TIME, EVENT, X, Y = 'Time', 'L Event Info', 'L POR X [px]', 'L POR Y [px]'
 COLUMNS = (TIME, 'Type', X, Y, EVENT)
 FIXATION = 'Fixation'
+LONGEST_GAP_S = 0.075
+LARGEST_STEP_PX = 50.0
+SHORTEST_PART_S = 0.040
 FILE_NAME = re.compile(r'(?P<observer>P\d+)_Trail(?P<video>\d+)', re.IGNORECASE)
 
 
@@ -47,11 +56,18 @@ def _read(path: Path, recording: Recording) -> RawGaze:
     seconds = recording.with_zero(clock[0], str(path)).seconds(clock, 'us')
     fixating = (table[EVENT] == FIXATION).to_numpy()
     place = np.stack([numbers(table, name, path) for name in (X, Y)], axis=1)
+    lost = fixating & ~(place > 0).all(axis=1)
+    parts = [part for run in _runs(fixating) for part in _parts(run[~lost[run]], seconds, place)]
     rows = [
-        (video, observer, seconds[run[0]], seconds[run[-1]], *place[run].mean(axis=0))
-        for run in _runs(fixating)
+        (video, observer, seconds[part[0]], seconds[part[-1]], *place[part].mean(axis=0))
+        for part in parts
     ]
-    counts = {'rows': len(table), 'no_fixation': int((~fixating).sum())}
+    counts = {
+        'rows': len(table),
+        'no_fixation': int((~fixating).sum()),
+        'lost': int(lost.sum()),
+        'too_short': int((fixating & ~lost).sum()) - sum(map(len, parts)),
+    }
     return RawGaze(pd.DataFrame(rows, columns=list(RAW_COLUMNS)), 'screen', counts=counts)
 
 
@@ -61,11 +77,24 @@ def _runs(flags: np.ndarray) -> list[np.ndarray]:
     return np.split(places, np.flatnonzero(np.diff(places) > 1) + 1) if len(places) else []
 
 
+def _parts(run: np.ndarray, seconds: np.ndarray, place: np.ndarray) -> list[np.ndarray]:
+    """The fixations in a run of samples that the tracker calls one; the run if it is whole."""
+    if not len(run):
+        return []
+    apart = np.diff(seconds[run]) > LONGEST_GAP_S
+    apart |= np.linalg.norm(np.diff(place[run], axis=0), axis=1) > LARGEST_STEP_PX
+    if not apart.any():
+        return [run]
+    parts = np.split(run, np.flatnonzero(apart) + 1)
+    return [part for part in parts if seconds[part[-1]] - seconds[part[0]] >= SHORTEST_PART_S]
+
+
 FORMAT = GazeFormat(
     name='dhf1k_raw',
     title='DHF1K raw samples (SMI), P01_Trail002.txt',
     recognise=_recognise,
     read=_read,
     needs=('video_size',),
+    takes=('screen_size', 'video_rect', 'time_zero'),
     defaults={'screen_size': (1440, 900), 'video_rect': 'letterbox', 'time_zero': 'first'},
 )

@@ -36,5 +36,6 @@ FORMAT = GazeFormat(
     recognise=_recognise,
     read=_read,
     needs=('fps',),
+    takes=('fps', 'frame_times', 'first_frame'),
     defaults={'first_frame': 1},
 )

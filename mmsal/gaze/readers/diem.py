@@ -8,8 +8,9 @@ neither the screen's nor where the video was on it: both must be said. A video i
 the middle of the screen is ``--video-rect centre``; hold the result against the frames before you
 trust it.
 
-Consecutive frames of event 1 are one fixation at their mean. As a saccade may be over within a
-frame, a step of more than 50 pixels from one frame to the next parts two fixations.
+Consecutive frames of event 1, which alone must have finite positions, are one fixation at their
+mean. As a saccade may be over within a frame, a step of more than 50 pixels from one frame to the
+next parts two fixations.
 """
 
 from __future__ import annotations
@@ -52,8 +53,15 @@ def _read(path: Path, recording: Recording) -> RawGaze:
     if space == 'screen':
         recording.require(str(path), 'eye', 'screen_size', 'video_rect')
     recording.require(str(path), 'eye')
-    values = _parse(path)
+    values, lines = _parse(path)
     place, fixating, one_eye = _gaze(values, recording.eye)
+    nowhere = fixating & ~np.isfinite(place).all(axis=1)
+    if nowhere.any():
+        row = int(nowhere.argmax())
+        raise GazeFormatError(
+            f'{path}, line {lines[row]}: expected the place of a fixation, got '
+            f'{place[row, 0]:g}, {place[row, 1]:g}'
+        )
     frames = values[:, 0].astype(np.int64)
     runs = _runs(frames, place, fixating)
     starts = recording.frame_starts(
@@ -99,14 +107,14 @@ def _runs(frames: np.ndarray, place: np.ndarray, fixating: np.ndarray) -> list[n
     return np.split(rows, np.flatnonzero(apart) + 1)
 
 
-def _parse(path: Path) -> np.ndarray:
-    """The numbers of a file, float64 [N, 9]."""
-    rows = []
+def _parse(path: Path) -> tuple[np.ndarray, list[int]]:
+    """The numbers of a file, float64 [N, 9], and the lines they stand in."""
+    rows, lines = [], []
     for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip():
             continue
         values = _numbers(line)
-        if values is None or not np.isfinite(values).all():
+        if values is None:
             raise GazeFormatError(
                 f'{path}, line {number}: expected {COLUMNS} numbers, got {line.strip()[:60]!r}'
             )
@@ -119,7 +127,8 @@ def _parse(path: Path) -> np.ndarray:
                 f'{path}, line {number}: expected frames that count up, got {values[0]:g}'
             )
         rows.append(values)
-    return np.array(rows)
+        lines.append(number)
+    return np.array(rows), lines
 
 
 def _numbers(line: str) -> list[float] | None:
@@ -136,5 +145,6 @@ FORMAT = GazeFormat(
     recognise=_recognise,
     read=_read,
     needs=('eye', 'screen_size', 'video_rect'),
+    takes=('eye', 'screen_size', 'video_rect', 'fps', 'frame_times', 'first_frame'),
     defaults={'fps': 30.0, 'first_frame': 1},
 )

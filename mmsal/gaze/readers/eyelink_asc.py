@@ -20,6 +20,7 @@ import pandas as pd
 from mmsal.gaze.placing import RAW_COLUMNS, RawGaze
 from mmsal.gaze.readers.eyes import one_eye
 from mmsal.gaze.readers.format import GazeFormat, read_text
+from mmsal.gaze.readers.showings import repeated
 from mmsal.gaze.recording import FIRST, Recording, Size
 from mmsal.gaze.table import GazeFormatError
 
@@ -30,6 +31,10 @@ OF_THIS_FORMAT = re.compile(
 LINE = re.compile(r'^(?P<what>EFIX|MSG|START|END|EVENTS)[ \t](?P<rest>.*)$', re.MULTILINE)
 MESSAGE = re.compile(r'\s*(?P<time>\d+(?:\.\d+)?)(?:[ \t](?P<text>.*))?$')
 OFFSET = re.compile(r'(?P<offset>[+-]?\d+)\s+(?P<text>.*)$')
+# A message's second line may begin with these words too.
+START = re.compile(r'\s*(?P<time>\d+(?:\.\d+)?)[A-Z\s]*$')
+HEADLESS_START = re.compile(r'[A-Z\s]*\b(SAMPLES|EVENTS)\s*$')
+END = re.compile(r'\s*\d+(\.\d+)?(\s+(SAMPLES|EVENTS|RES)\b.*)?\s*$')
 TRIAL_START = re.compile(r'^TRIALID\b')
 SCREEN = re.compile(r'(?P<name>GAZE_COORDS|DISPLAY_COORDS)\s*=?(?P<corners>(\s+-?\d+(\.\d+)?){4})')
 EYES = {'L': 'left', 'R': 'right'}
@@ -91,8 +96,11 @@ def _read(path: Path, recording: Recording) -> RawGaze:
         },
         columns=list(RAW_COLUMNS),
     )
+    showings = repeated(fixations.assign(trial=table['trial']), 'trial')
+    fixations = fixations.reset_index(drop=True)
+    fixations.attrs['showings'] = showings
     screen = _screen_size(path, events, recording)
-    return RawGaze(fixations.reset_index(drop=True), 'screen', screen_size=screen, counts=counts)
+    return RawGaze(fixations, 'screen', screen_size=screen, counts=counts)
 
 
 def _events(path: Path) -> _Events:
@@ -115,11 +123,12 @@ def _events(path: Path) -> _Events:
         elif what == 'EVENTS' and 'HREF' in rest.split():
             raise fault(match, 'expected positions in screen pixels (GAZE)')
         elif what == 'START':
-            if not (cells := rest.split()) or not re.fullmatch(r'\d+(\.\d+)?', cells[0]):
+            if HEADLESS_START.match(rest):
                 raise fault(match, 'expected START time')
-            events.starts.append(float(cells[0]))
-            open_since = match
-        elif what == 'END':
+            if start := START.match(rest):
+                events.starts.append(float(start['time']))
+                open_since = match
+        elif what == 'END' and END.match(rest):
             open_since = None
     if open_since is not None:
         raise fault(open_since, 'the file is cut short: expected an END line after this START')
@@ -162,6 +171,7 @@ def _trials(path: Path, events: _Events, recording: Recording) -> list[_Trial]:
     zero = recording.time_zero
     if recording.video_message is None:
         recording.require(f'{path} (EyeLink ASC)', 'video')
+        _refuse_several(path, events, recording)
         trials = [_Trial(-np.inf, [(-np.inf, recording.video)])]
     elif recording.video is not None:
         raise GazeFormatError(f'{path}: expected --video or --video-message, got both')
@@ -184,10 +194,21 @@ def _trials(path: Path, events: _Events, recording: Recording) -> list[_Trial]:
     return trials
 
 
+def _refuse_several(path: Path, events: _Events, said: Recording) -> None:
+    """One video's first frame at one time cannot be said of a file with several trials."""
+    trials = sum(bool(_search(TRIAL_START, text)) for _, text in events.messages)
+    for count, thing in ((trials, 'trials (TRIALID)'), (len(events.starts), 'recordings (START)')):
+        if count > 1 and (said.time_zero == FIRST or not isinstance(said.time_zero, str)):
+            raise GazeFormatError(
+                f'{path}: one --video with time_zero {said.time_zero} for {count} {thing}: give '
+                '--video-message, or a regular expression that one message fits as time_zero'
+            )
+
+
 def _split(events: _Events, pattern: re.Pattern) -> list[_Trial]:
     """Trials from TRIALID to TRIALID; each video's name begins one where they hold several."""
     named = [(time, found['video'].strip()) for time, text in events.messages
-             if (found := _search(pattern, text))]  # fmt: skip
+             if (found := _search(pattern, text)) and (found['video'] or '').strip()]  # fmt: skip
     begins = sorted(time for time, text in events.messages if _search(TRIAL_START, text))
     trials = [_Trial(begin) for begin in begins] or [_Trial(-np.inf)]
     if named and begins and min(named)[0] < begins[0]:
@@ -256,4 +277,5 @@ FORMAT = GazeFormat(
     recognise=_recognise,
     read=_read,
     needs=('observer', 'video or video_message', 'time_zero', 'video_size', 'video_rect'),
+    takes=('screen_size', 'video_rect', 'time_zero', 'video_message', 'eye'),
 )

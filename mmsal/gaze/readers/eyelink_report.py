@@ -17,6 +17,7 @@ import pandas as pd
 from mmsal.gaze.placing import RAW_COLUMNS, RawGaze
 from mmsal.gaze.readers.eyes import one_eye
 from mmsal.gaze.readers.format import GazeFormat, head_of, header_has, numbers, read_columns
+from mmsal.gaze.readers.showings import repeated
 from mmsal.gaze.recording import FIRST, Recording
 from mmsal.gaze.table import GazeFormatError
 
@@ -47,7 +48,7 @@ def _read(path: Path, recording: Recording) -> RawGaze:
     fixations = pd.DataFrame(
         {
             'video': _videos(table, path, recording),
-            'observer': recording.observer or table[OBSERVER].str.strip(),
+            'observer': _observers(table, path, recording),
             'trial': _trials(table),
             'eye': _eyes(table, path),
             'start': numbers(table, START, path),
@@ -74,7 +75,23 @@ def _read(path: Path, recording: Recording) -> RawGaze:
         raise GazeFormatError(f'{what} has no column {" or ".join(EYES)}: leave --eye out')
     for name in ('start', 'end'):
         fixations = fixations.assign(**{f'{name}_s': (fixations[name] - fixations['zero']) / 1000})
-    return RawGaze(fixations[list(RAW_COLUMNS)].reset_index(drop=True), 'screen', counts=counts)
+    showings = repeated(fixations, 'trial')
+    fixations = fixations[list(RAW_COLUMNS)].reset_index(drop=True)
+    fixations.attrs['showings'] = showings
+    return RawGaze(fixations, 'screen', counts=counts)
+
+
+def _observers(table: pd.DataFrame, path: Path, recording: Recording) -> pd.Series | str:
+    if OBSERVER not in table:
+        return recording.observer
+    names = table[OBSERVER].str.strip()
+    if recording.observer is None:
+        return names
+    if names.nunique() > 1:
+        raise GazeFormatError(
+            f'{path} names {names.nunique()} observers itself ({OBSERVER}): leave --observer out'
+        )
+    return recording.observer
 
 
 def _videos(table: pd.DataFrame, path: Path, recording: Recording) -> pd.Series | str:
@@ -146,7 +163,8 @@ def _zeros(table: pd.DataFrame, path: Path, recording: Recording) -> pd.Series |
         raise GazeFormatError(
             f'{path}: expected time_zero as a number of ms or a column, got {zero!r}'
         )
-    return numbers(table, zero, path)
+    text = table[zero].str.strip()
+    return numbers(table.assign(**{zero: text.mask(text.isin(NO_NAME), '.')}), zero, path)
 
 
 def _check(fixations: pd.DataFrame, path: Path, recording: Recording) -> None:
@@ -171,4 +189,5 @@ FORMAT = GazeFormat(
     recognise=_recognise,
     read=_read,
     needs=('video or video_column', 'time_zero', 'video_size', 'video_rect'),
+    takes=('screen_size', 'video_rect', 'time_zero', 'video_column', 'eye'),
 )

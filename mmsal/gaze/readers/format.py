@@ -13,9 +13,12 @@ import pandas as pd
 
 from mmsal.gaze.placing import RawGaze
 from mmsal.gaze.recording import Recording
-from mmsal.gaze.table import GazeFormatError, check_cells
+from mmsal.gaze.table import GazeFormatError, check_cells, quoting
 
 HEAD_BYTES = 65536
+# Thousands between commas: 0, 999, 1,100. A decimal comma may look alike, 0,512 does not.
+THOUSANDS = r'0|[1-9]\d{0,2}(?:,\d{3})*'
+DECIMAL_POINT = r'[+-]?\d+\.\d+'
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,11 @@ class GazeFormat:
         title: For people, with the vendor's name and version where they matter.
         recognise: Told a path and the text at the file's beginning (empty for a folder): is it this
             format? It must not read more, and must say no where it is not sure.
-        read: The file as fixations; raises GazeFormatError with line and fault.
+        read: The file as fixations; raises GazeFormatError with line and fault. Its fixations may
+            have ``attrs['showings']`` (:func:`mmsal.gaze.readers.showings.repeated`).
         needs: Options that its files usually need, for the list of formats.
+        takes: Options that can change what is read, beside those that every format takes
+            (``mmsal.gaze.readers.FOR_ALL``); any other is refused.
         defaults: Options that the format or data set defines, where the user says nothing else.
     """
 
@@ -37,6 +43,7 @@ class GazeFormat:
     recognise: Callable[[Path, str], bool]
     read: Callable[[Path, Recording], RawGaze]
     needs: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -83,11 +90,12 @@ def read_columns(path: Path, columns: Iterable[str], separator: str) -> pd.DataF
     Args:
         path: The file.
         columns: Names of the columns that must be there; further ones are kept.
-        separator: Between cells.
+        separator: Between cells. Only between commas may a cell in quotes have a separator in it;
+            else a quote is a character, and one at both ends of a cell is taken off.
 
     Raises:
         GazeFormatError: A column is absent, there is no row, a row has more or fewer cells than
-            the header, or the file is no such table.
+            the header, a quote between commas is not closed, or the file is no such table.
     """
     text = read_text(path)
     try:
@@ -98,9 +106,13 @@ def read_columns(path: Path, columns: Iterable[str], separator: str) -> pd.DataF
         table = pd.read_csv(
             io.StringIO(text), sep=separator, dtype=str, keep_default_na=False,
             index_col=False, skipinitialspace=True, usecols=range(width),
+            quoting=quoting(separator),
         )  # fmt: skip
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise GazeFormatError(f'{path}: {error}') from None
+    if separator != ',' and '"' in text:
+        table = table.apply(_without_quotes)
+        table.columns = _without_quotes(table.columns.to_series()).tolist()
     table.columns = [name.strip() for name in table.columns]
     absent = [name for name in columns if name not in table.columns]
     if absent:
@@ -112,10 +124,16 @@ def read_columns(path: Path, columns: Iterable[str], separator: str) -> pd.DataF
     return table
 
 
-def numbers(table: pd.DataFrame, column: str, path: Path, first_line: int = 2) -> pd.Series:
-    """A column of text as float64; NaN for cells that are empty or ``.``, as trackers write.
+def _without_quotes(cells: pd.Series) -> pd.Series:
+    text = cells.str.strip()
+    quoted = (text.str.len() > 1) & text.str.startswith('"') & text.str.endswith('"')
+    return cells.where(~quoted, text.str[1:-1].str.replace('""', '"', regex=False))
 
-    Decimal commas are read as points.
+
+def numbers(table: pd.DataFrame, column: str, path: Path, first_line: int = 2) -> pd.Series:
+    """A column of text as float64; NaN for cells that are empty, ``.`` or ``NaN``.
+
+    Decimal commas are read as points, if all the column has commas.
 
     Args:
         table: Of :func:`read_columns`.
@@ -124,10 +142,13 @@ def numbers(table: pd.DataFrame, column: str, path: Path, first_line: int = 2) -
         first_line: Line of the file that row 0 stands in.
 
     Raises:
-        GazeFormatError: Something else that is no number, with its line.
+        GazeFormatError: Something else that is no number, with its line; a column with points and
+            commas, or with commas that may part thousands, as other columns have decimal points.
     """
-    text = table[column].str.strip().str.replace(',', '.', regex=False)
-    missing = text.isin(['', '.'])
+    text = table[column].str.strip()
+    missing = text.str.lower().isin(['', '.', 'nan'])
+    _check_commas(table, column, text[~missing], path, first_line)
+    text = text.str.replace(',', '.', regex=False)
     values = pd.to_numeric(text.where(~missing), errors='coerce')
     wrong = values.isna() & ~missing
     if wrong.any():
@@ -137,6 +158,29 @@ def numbers(table: pd.DataFrame, column: str, path: Path, first_line: int = 2) -
             f'{table[column].iloc[row]!r}'
         )
     return values.astype('float64')
+
+
+def _check_commas(
+    table: pd.DataFrame, column: str, text: pd.Series, path: Path, first_line: int
+) -> None:
+    comma = text.str.contains(',', regex=False)
+    if not comma.any():
+        return
+    line = text.index[int(comma.to_numpy().argmax())] + first_line
+    if text.str.contains('.', regex=False).any():
+        raise GazeFormatError(
+            f'{path}, line {line}: {column} has decimal points and commas: '
+            f'{table[column][line - first_line]!r}'
+        )
+    if text.str.fullmatch(THOUSANDS).all() and any(
+        table[other].str.strip().str.fullmatch(DECIMAL_POINT).any()
+        for other in table.columns
+        if other != column
+    ):
+        raise GazeFormatError(
+            f'{path}, line {line}: is {table[column][line - first_line]!r} in {column} a decimal '
+            'comma or thousands? Other columns have decimal points: export it without commas'
+        )
 
 
 def given_numbers(table: pd.DataFrame, column: str, path: Path, first_line: int = 2) -> pd.Series:

@@ -197,5 +197,6 @@ FORMAT = GazeFormat(
     title='Folder of fixation maps, one PNG per frame',
     recognise=_recognise,
     read=_read,
+    takes=('fps', 'frame_times', 'first_frame'),
     needs=('video', 'first_frame', 'fps'),
 )

@@ -142,6 +142,7 @@ FORMAT = GazeFormat(
     recognise=lambda path, head: header_has(head, COLUMNS, ','),
     read=_read,
     needs=('video', 'observer', 'video_size'),
+    takes=('time_zero', 'min_confidence'),
 )
 SURFACE_FORMAT = GazeFormat(
     name='pupil_core_surface',
@@ -149,4 +150,5 @@ SURFACE_FORMAT = GazeFormat(
     recognise=lambda path, head: header_has(head, SURFACE_COLUMNS, ','),
     read=_read_surface,
     needs=('video', 'observer', 'video_size', 'time_zero', 'space'),
+    takes=('screen_size', 'video_rect', 'time_zero', 'min_confidence'),  # refused with its reason
 )

@@ -90,4 +90,5 @@ FORMAT = GazeFormat(
     recognise=_recognise,
     read=_read,
     needs=('video', 'observer', 'video_size'),
+    takes=('time_zero',),
 )

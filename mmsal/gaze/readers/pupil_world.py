@@ -1,8 +1,8 @@
 """The clock of a world video, from the ``world_timestamps.csv`` that Pupil Labs exports beside it.
 
 Pupil Player: the first column, ``# timestamps [seconds]``, in pupil time. Pupil Cloud (Neon,
-Invisible): ``timestamp [ns]``, since 1970, and ``section id``. Both have a row per frame of the
-exported world video, so the first row is that video's first frame.
+Invisible): ``timestamp [ns]``, since 1970, ``section id`` and ``recording id``. Both have a row per
+frame of the exported world video, so the first row is that video's first frame.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from mmsal.gaze.recording import Recording
 from mmsal.gaze.table import GazeFormatError
 
 FILE_NAME = 'world_timestamps.csv'
+RECORDING = 'recording id'
 
 
 def first_frame(path: Path, column: str, section: str | None = None) -> tuple[str, Path]:
@@ -25,7 +26,8 @@ def first_frame(path: Path, column: str, section: str | None = None) -> tuple[st
         section: Only rows of this ``section id`` count, where the file has that column.
 
     Raises:
-        GazeFormatError: There is no such file beside ``path``, or it has no such row.
+        GazeFormatError: There is no such file beside ``path``, it is of another recording, or it
+            has no such row.
     """
     beside = path.with_name(FILE_NAME)
     if not beside.is_file():
@@ -34,6 +36,13 @@ def first_frame(path: Path, column: str, section: str | None = None) -> tuple[st
             'same export beside it, or give --time-zero'
         )
     table = read_columns(beside, (column,), ',')
+    own = read_columns(path, (), ',')
+    if RECORDING in table.columns and RECORDING in own.columns:
+        table = table[table[RECORDING].str.strip().isin(own[RECORDING].str.strip())]
+        if table.empty:
+            raise GazeFormatError(
+                f'{beside} is not of the recording {own[RECORDING].iloc[0]}, which {path} is of'
+            )
     if section is not None and 'section id' in table.columns:
         table = table[table['section id'] == section]
         if table.empty:

@@ -18,6 +18,7 @@ import pandas as pd
 
 from mmsal.gaze.placing import RAW_COLUMNS, RawGaze
 from mmsal.gaze.readers.format import GazeFormat, numbers, read_columns
+from mmsal.gaze.readers.showings import repeated
 from mmsal.gaze.recording import FIRST, TIME_UNITS, Recording, Size
 from mmsal.gaze.table import GazeFormatError
 
@@ -46,7 +47,8 @@ UNITS = {'ms': 'ms', 'us': 'us', '\u00b5s': 'us', '\u03bcs': 'us'}  # micro sign
 ON_MEDIUM = 'video-normalised'
 STUDIO_TIME = 'RecordingTimestamp'  # Studio's is in ms and does not say so
 KEY = ['observer', 'recording', 'video']
-FIXATION, EYE_TRACKER = 'Fixation', 'Eye Tracker'
+FIXATION_KEY = ['observer', 'recording', 'number']
+FIXATION, EYE_TRACKER = 'Fixation', 'eye tracker'  # the latter in small letters
 VIDEO_START = r'^(VideoStimulusStart|MovieStart)$'
 BRACKETS = re.compile(r'^(?P<name>.*?)\s*[\[(](?P<unit>[^\])]*)[\])]$')
 
@@ -74,8 +76,7 @@ def _read(path: Path, recording: Recording) -> RawGaze:
     table = read_columns(path, (), '\t')
     rows = _rows(table, path, recording)
     counts = {'rows': len(rows)}
-    # Mice and events have rows of their own, which repeat what the eyes did meanwhile.
-    sampled = rows['sensor'].isin(['', EYE_TRACKER]) & (rows['event'] == '')
+    sampled = _sampled(rows)
     fixating = sampled & (rows['kind'] == FIXATION)
     counts['no_sample'] = int((~sampled).sum())
     counts['no_fixation'] = int((sampled & ~fixating).sum())
@@ -84,16 +85,26 @@ def _read(path: Path, recording: Recording) -> RawGaze:
     space, places = _places(table, path, recording)
     fixations = _fixations(pd.concat([rows, places], axis=1)[fixating], path)
     named = fixations['video'] != ''
-    counts['no_video'] = int((~named).sum())
+    # One that lasts into or out of a video has a part without it, and is not lost.
+    somewhere = named.groupby([fixations[name] for name in FIXATION_KEY], sort=False).any()
+    counts['no_video'] = int((~somewhere).sum())
     fixations = fixations[named].copy()
     zeros = _zeros(rows, fixations, path, recording)
     counts['no_time_zero'] = int(np.isnan(zeros).sum())
     unit = _time_unit(table, path, recording)
     for name in ('start', 'end'):
         fixations[f'{name}_s'] = (fixations[name] - zeros) * TIME_UNITS[unit]
+    fixations['showing'] = list(zip(fixations['recording'], zeros, strict=True))
     fixations = fixations[~np.isnan(zeros)].reset_index(drop=True)
-    screen = _screen_size(table, path)
-    return RawGaze(fixations[list(RAW_COLUMNS)], space, screen_size=screen, counts=counts)
+    showings = repeated(fixations, 'showing')
+    fixations = fixations[list(RAW_COLUMNS)]
+    fixations.attrs['showings'] = showings
+    return RawGaze(fixations, space, screen_size=_screen_size(table, path), counts=counts)
+
+
+def _sampled(rows: pd.DataFrame) -> pd.Series:
+    """Rows of the eye tracker: mice and events have their own, which repeat what the eyes did."""
+    return rows['sensor'].str.lower().isin(['', EYE_TRACKER]) & (rows['event'] == '')
 
 
 def _rows(table: pd.DataFrame, path: Path, recording: Recording) -> pd.DataFrame:
@@ -103,6 +114,10 @@ def _rows(table: pd.DataFrame, path: Path, recording: Recording) -> pd.DataFrame
         'number': NUMBER, 'video': VIDEO, 'event': EVENT, 'value': EVENT_VALUE, 'sensor': SENSOR,
     }  # fmt: skip
     found = {name: _find(table, keys) for name, keys in columns.items()}
+    stimuli = [header for name in VIDEO if (header := _find(table, (name,))) is not None]
+    # Pro Lab exports both names of a stimulus, and one of them may be empty throughout.
+    filled = (header for header in stimuli if table[header].str.strip().any())
+    found['video'] = next(filled, found['video'])
     if recording.video_column is not None:
         if recording.video_column not in table:
             raise GazeFormatError(f'{path}: there is no column {recording.video_column}')
@@ -126,6 +141,12 @@ def _rows(table: pd.DataFrame, path: Path, recording: Recording) -> pd.DataFrame
     if found['video'] is None:
         rows['video'] = recording.video
     if recording.observer is not None:
+        observers = rows['observer'].nunique()
+        if observers > 1:
+            raise GazeFormatError(
+                f'{path} names {observers} observers itself ({found["observer"]}): leave '
+                '--observer out'
+            )
         rows['observer'] = recording.observer
     _check(rows, path)
     return rows
@@ -229,9 +250,10 @@ def _zeros(rows: pd.DataFrame, fixations: pd.DataFrame, path: Path, said: Record
 def _starts(rows: pd.DataFrame, path: Path, said: Recording) -> pd.DataFrame:
     """Rows at which a video starts, with its name."""
     if said.time_zero == FIRST:
-        shown = rows[rows['video'] != '']
-        before = shown[KEY].shift()
-        return shown[(shown[KEY] != before).any(axis=1)]
+        # Samples without a video part two showings of the same one.
+        told = rows[(rows['video'] != '') | _sampled(rows)]
+        begins = (told[KEY] != told[KEY].shift()).any(axis=1)
+        return told[begins & (told['video'] != '')]
     pattern = re.compile(VIDEO_START) if said.time_zero is None else said.start_pattern()
     starts = rows['event'].map(lambda event: bool(pattern.search(event))) & (rows['event'] != '')
     if not starts.any():
@@ -262,7 +284,7 @@ def _screen_size(table: pd.DataFrame, path: Path) -> Size | None:
         return None
     sizes = pd.concat([numbers(table, header, path) for header in headers], axis=1).dropna()
     sizes = sizes.drop_duplicates().to_numpy()
-    return tuple(sizes[0]) if len(sizes) == 1 else None
+    return tuple(sizes[0].tolist()) if len(sizes) == 1 else None
 
 
 FORMAT = GazeFormat(
@@ -270,5 +292,6 @@ FORMAT = GazeFormat(
     title='Tobii Pro Lab or Studio, data export (TSV)',
     recognise=_recognise,
     read=_read,
+    takes=('screen_size', 'video_rect', 'time_unit', 'time_zero', 'video_column'),
     needs=('video_size', 'video_rect, unless the export has MCS norm or the place of the medium'),
 )

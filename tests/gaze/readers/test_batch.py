@@ -76,3 +76,9 @@ def test_all_that_was_left_out_is_in_the_words(left, kept):
     told = words.partition('; left out: ')[2].split(', ') if '; left' in words else []
     assert [int(one.split()[0]) for one in told] == [count for count in left.values() if count]
     assert not left.get('some_reason') or 'some reason' in words
+
+
+def test_the_same_video_twice_in_one_file_is_told(paths):
+    reads = list(read_files(paths[:1], observer='o', video='v', **SIZE))
+    reads[0].table.attrs['showings'] = [{'video': 'v', 'observer': 'o', 'showings': 3}]
+    assert doubled(iter(reads)) == [f'observer o saw v 3 times in {paths[0]}']

@@ -1,5 +1,7 @@
 """Raw DHF1K samples: small files written here in their layout, and the real recording."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -51,8 +53,48 @@ def test_samples_give_the_exact_table(tmp_path):
     table = read_fixations(path, **SAID)
     assert rows(table) == rows(pd.DataFrame(EXPECTED))
     assert table.attrs['counts'] == {
-        'rows': 9, 'no_fixation': 3, 'missing': 0, 'before_video': 0, 'outside': 1, 'fixations': 2
+        'rows': 9, 'no_fixation': 3, 'lost': 0, 'too_short': 0, 'missing': 0, 'before_video': 0,
+        'outside': 1, 'fixations': 2,
     }  # fmt: skip
+
+
+def samples(*groups):
+    """Text of samples, 4 ms apart: (number, x, y) each, all called a fixation."""
+    each = [(x, y) for number, x, y in groups for _ in range(number)]
+    return HEADER + ''.join(
+        sample(4 * k, 'Fixation', *place) for k, place in enumerate([*each, (0, 0)])
+    )
+
+
+@pytest.mark.parametrize('lost', [(0, 0), (0, 450), (720, -3)])
+def test_lost_samples_do_not_move_a_fixation(tmp_path, lost):
+    path = write(tmp_path, samples((5, 720, 450), (5, *lost), (5, 724, 450)))
+    table = read_fixations(path, **SAID)
+    np.testing.assert_allclose(
+        table[['start_s', 'end_s', 'x_px', 'y_px']], [[0, 0.056, 722 / 2.25, 180]]
+    )
+    assert table.attrs['counts']['lost'] == 6
+
+
+def test_a_long_loss_parts_two_fixations(tmp_path):
+    path = write(tmp_path, samples((20, 720, 450), (17, 0, 0), (20, 720, 450)))
+    assert read_fixations(path, **SAID)['end_s'].tolist() == pytest.approx([0.224])  # 72 ms apart
+    path = write(tmp_path, samples((20, 720, 450), (19, 0, 0), (20, 720, 450)))
+    table = read_fixations(path, **SAID)
+    assert table['end_s'].tolist() == pytest.approx([0.076, 0.232])
+    only = read_fixations(write(tmp_path, samples((5, 0, 0))), **SAID)
+    assert only.empty and only.attrs['counts']['lost'] == 6
+
+
+def test_steps_part_fixations_and_short_parts_are_counted(tmp_path):
+    text = samples((12, 720, 450), (1, 900, 450), (10, 1200, 450), (11, 1249, 450), (1, 1300, 450))
+    table = read_fixations(write(tmp_path, text), **SAID)
+    np.testing.assert_allclose(
+        table[['start_s', 'end_s', 'x_px']],
+        [[0, 0.044, 320], [0.052, 0.132, (12000 + 13739) / 21 / 2.25]],
+    )
+    counts = table.attrs['counts']
+    assert (counts['lost'], counts['too_short']) == (1, 2)
 
 
 def test_messages_crlf_and_names_by_hand(tmp_path):
@@ -115,13 +157,22 @@ def fixations_line_by_line(path):
     for line in [*lines, '\t' * 7]:
         time, _, _, _, _, x, y, event = line.split('\t')
         if event == 'Fixation':
-            run.append((int(time) - first, float(x), float(y)))
-        elif run:
-            x, y = (sum(one[axis] for one in run) / len(run) for axis in (1, 2))
+            if float(x) > 0 and float(y) > 0:
+                now = (int(time) - first, float(x), float(y))
+                if run and (
+                    math.dist(now[1:], run[-1][-1][1:]) > 50 or now[0] - run[-1][-1][0] > 75000
+                ):
+                    run.append([])
+                run = run or [[]]
+                run[-1].append(now)
+            continue
+        for part in run:
+            x, y = (sum(one[axis] for one in part) / len(part) for axis in (1, 2))
             x, y = x * 640 / 1440, (y - (900 - 360 * 1440 / 640) / 2) * 640 / 1440
-            if 0 <= x < 640 and 0 <= y < 360:
-                found.append([run[0][0] / 1e6, run[-1][0] / 1e6, x, y])
-            run = []
+            long = len(run) == 1 or part[-1][0] - part[0][0] >= 40000
+            if long and 0 <= x < 640 and 0 <= y < 360:
+                found.append([part[0][0] / 1e6, part[-1][0] / 1e6, x, y])
+        run = []
     return np.array(found)
 
 

@@ -87,6 +87,21 @@ def test_positions_that_are_on_the_video_already(tmp_path):
     np.testing.assert_allclose(table['y_px'], [221, 500, 100])
 
 
+def test_positions_that_are_not_used_may_be_nan(tmp_path):
+    lines = [list(line) for line in LINES]
+    lines[0][5:8] = ['NaN'] * 3  # the other eye
+    lines[4][1:4] = ['NaN'] * 3  # a blink
+    table = read_fixations(write_diem(tmp_path, lines), **SAID, eye='left')
+    assert table.equals(read_fixations(write_diem(tmp_path), **SAID, eye='left'))
+    with pytest.raises(GazeFormatError, match='line 1: expected the place of a fixation'):
+        read_fixations(write_diem(tmp_path, lines), **SAID, eye='mean')
+
+
+def test_a_size_other_than_that_in_the_name_is_refused(tmp_path):
+    with pytest.raises(GazeFormatError, match='1280x720 pixels in the file, not 640x360'):
+        read_fixations(write_diem(tmp_path), **SAID, eye='left', video_size=(640, 360))
+
+
 def test_frame_times_go_before_30_per_second(tmp_path):
     table = read_fixations(
         write_diem(tmp_path), **SAID, eye='left', frame_times=np.arange(7) * 0.04
@@ -100,7 +115,7 @@ def test_frame_times_go_before_30_per_second(tmp_path):
         (lambda text: '', ['the file is empty']),
         (lambda text: text[:-4], ['line 7', 'expected 9 numbers']),
         (lambda text: text.replace('102', 'left'), ['line 2', 'expected 9 numbers', 'left']),
-        (lambda text: text.replace('102', 'nan'), ['line 2', 'expected 9 numbers']),
+        (lambda text: text.replace('102', 'nan'), ['line 2', 'place of a fixation', 'nan, 222']),
         (lambda text: text.replace('3\t400', '1\t400'), ['line 3', 'count up, got 1']),
         (lambda text: text.replace('3\t400', '2.5\t400'), ['line 3', 'count up, got 2.5']),
         (lambda text: text.replace('-1', '7'), ['line 6', 'events -1 to 2', '7']),

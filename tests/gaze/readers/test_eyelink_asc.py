@@ -316,3 +316,43 @@ def test_what_is_written_is_read_back(tmp_path_factory, given_fixations):
     assert table[['start_s', 'end_s', 'x_px', 'y_px']].to_numpy() == (
         pytest.approx(np.array(expected))
     )
+
+
+TWO_TRIALS = HEAD + trial(1, 4010000, 'a.avi') + trial(2, 4020000, 'a.avi')
+
+
+@pytest.mark.parametrize('zero', ['first', 4010100])
+def test_one_time_for_several_trials_is_refused(tmp_path, zero):
+    with pytest.raises(GazeFormatError, match=r'2 trials \(TRIALID\): give --video-message'):
+        read_fixations(write(tmp_path, TWO_TRIALS), video='a', **SAID | {'time_zero': zero})
+    blocks = TWO_TRIALS.replace('TRIALID', 'RUN')
+    with pytest.raises(GazeFormatError, match=r'2 recordings \(START\)'):
+        read_fixations(write(tmp_path, blocks), video='a', **SAID | {'time_zero': zero})
+
+
+def test_a_pattern_that_fits_once_is_enough_for_several_trials(tmp_path):
+    text = TWO_TRIALS.replace('4020100 -10 VIDEO_START', '4020100 OTHER')
+    table = read_fixations(write(tmp_path, text), video='a', **SAID)
+    assert table['start_s'].tolist() == pytest.approx([0.1, 10.1])
+
+
+def test_a_video_seen_twice_is_told(tmp_path):
+    said = SAID | {'video_message': r'TRIAL_VAR video (?P<video>.+)'}
+    table = read_fixations(write(tmp_path, TWO_TRIALS), **said)
+    assert table.attrs['showings'] == [{'video': 'a.avi', 'observer': 's01', 'showings': 2}]
+    assert table.attrs['screen_size'] == [1280, 1024]
+
+
+@pytest.mark.parametrize('pattern', ['TRIAL_VAR video(?P<video> x)?', 'TRIAL_VAR (?P<video>)'])
+def test_messages_whose_group_is_empty_name_nothing(tmp_path, pattern):
+    with pytest.raises(GazeFormatError, match='no message fits'):
+        read_fixations(write(tmp_path, TWO_TRIALS), video_message=pattern, **SAID)
+
+
+@pytest.mark.parametrize('line', ['START when ready', 'END of the block', 'START 5 seconds later'])
+def test_a_second_line_of_a_message_is_no_event(tmp_path, line):
+    text = (HEAD + ONE_EYE).replace('MSG\t4001000 VIDEO_START', f'MSG\t4001000 VIDEO_START\n{line}')
+    table = read_fixations(write(tmp_path, text), video='a', **SAID)
+    assert len(table) == 2
+    with pytest.raises(GazeFormatError, match='cut short'):
+        read_fixations(write(tmp_path, text[: text.index('\nEND\t')]), video='a', **SAID)

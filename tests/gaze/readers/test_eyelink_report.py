@@ -199,3 +199,22 @@ def test_what_is_written_is_read_back(tmp_path_factory, fixations, point):
         pytest.approx(np.array(kept).reshape(-1, 4))
     )
     assert len(kept) + table.attrs['counts']['before_video'] == len(fixations)
+
+
+@pytest.mark.parametrize('cell', ['UNDEFINED', '.', ''])
+def test_a_trial_whose_start_was_not_set_is_counted(tmp_path, cell):
+    text = REPORT.replace('b.avi\t400\n', f'b.avi\t{cell}\n')
+    table = read_fixations(write(tmp_path, text), **SAID)
+    assert rows(table) == EXPECTED[:2] and table.attrs['counts']['no_time_zero'] == 1
+
+
+def test_several_observers_cannot_be_renamed(tmp_path):
+    with pytest.raises(GazeFormatError, match=r'names 2 observers .* leave --observer out'):
+        read_fixations(write(tmp_path, REPORT), observer='x', **SAID)
+    one = '\n'.join(REPORT.split('\n')[:4]) + '\n'
+    assert set(read_fixations(write(tmp_path, one), observer='x', **SAID)['observer']) == {'x'}
+
+
+def test_a_video_seen_in_two_trials_is_told(tmp_path):
+    table = read_fixations(write(tmp_path, REPORT.replace('b.avi', 'a.avi')), **SAID)
+    assert table.attrs['showings'] == [{'video': 'a.avi', 'observer': 's01', 'showings': 2}]

@@ -1,13 +1,14 @@
 """Which format a file has: each sample is recognised as its own format and as no other."""
 
 import shutil
+from dataclasses import fields
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
 
-from mmsal.gaze import FORMATS, GazeFormatError, read_fixations, write_fixation_table
+from mmsal.gaze import FORMATS, GazeFormatError, Recording, read_fixations, write_fixation_table
 from mmsal.gaze.readers import find_format
 from mmsal.gaze.readers.format import head_of
 
@@ -155,3 +156,20 @@ def test_what_was_said_is_in_the_attributes(tmp_path):
         'video_rect': 'letterbox',
         'time_zero': 'first',
     }
+
+
+def test_what_a_format_takes_is_something_that_can_be_said():
+    names = {one.name for one in fields(Recording)}
+    assert all(names > {*one.takes} and {*one.defaults} <= {*one.takes} for one in FORMATS.values())
+
+
+@pytest.mark.parametrize('name', [name for name in SAMPLES if name != 'pupil_core_surface'])
+def test_an_option_that_a_format_does_not_use_is_refused(tmp_path, name):
+    said = {'min_confidence': 0.5, 'fps': 25.0, 'video_column': 'x', 'time_unit': 's'}
+    unused = [option for option in said if option not in FORMATS[name].takes]
+    path = SAMPLES[name](tmp_path)
+    for option in unused:
+        words = f'{name} does not use --{option.replace("_", "-")}: leave it out'
+        with pytest.raises(GazeFormatError, match=words):
+            read_fixations(path, format=name, **{option: said[option]})
+    assert unused

@@ -43,6 +43,17 @@ def test_a_correct_file_gives_the_exact_table(tmp_path, newline):
     assert (counts['rows'], counts['outside'], counts['before_video']) == (3, 1, 1)
 
 
+@pytest.mark.parametrize(
+    'header', ['recording id,timestamp [ns]', 'section id,recording id,timestamp [ns]']
+)
+def test_the_clock_of_another_recording_is_refused(tmp_path, header):
+    path = write_neon(tmp_path)
+    row = f'other,{ZERO}' if header.startswith('recording') else f's1,other,{ZERO}'
+    (tmp_path / 'world_timestamps.csv').write_text(f'{header}\n{row}\n')
+    with pytest.raises(GazeFormatError, match='is not of the recording r1, which'):
+        read_fixations(path, **SAID)
+
+
 def test_time_zero_that_is_said_loses_nothing(tmp_path):
     path = write_neon(tmp_path, world=False)
     table = read_fixations(path, **SAID, time_zero=ZERO - 1)

@@ -85,7 +85,7 @@ def test_an_export_gives_the_exact_table(tmp_path):
     table = read_fixations(path, **SAID)
     assert rows(table) == EXPECTED
     assert table.attrs['counts'] == {
-        'rows': 15, 'no_sample': 3, 'no_fixation': 3, 'no_video': 1, 'no_time_zero': 0,
+        'rows': 15, 'no_sample': 3, 'no_fixation': 3, 'no_video': 0, 'no_time_zero': 0,
         'missing': 1, 'before_video': 0, 'outside': 1, 'fixations': 3,
     }  # fmt: skip
 
@@ -187,6 +187,7 @@ def test_the_screen_of_the_export_is_used(tmp_path):
     # 800x450 in the middle of 800x600: two screen pixels per pixel, 75 above.
     assert table['x_px'].tolist() == [200, 210, 240]
     assert table['y_px'].tolist() == [112.5, 132.5, 142.5]
+    assert table.attrs['screen_size'] == [800, 600]
 
 
 def test_a_video_shown_twice_has_two_starts(tmp_path):
@@ -302,3 +303,39 @@ def test_what_is_written_is_read_back(tmp_path_factory, fixations):
     assert table[['start_s', 'end_s', 'x_px', 'y_px']].to_numpy() == (
         pytest.approx(np.array(expected))
     )
+
+
+def test_a_video_shown_again_after_a_blank_starts_again(tmp_path):
+    samples = [
+        sample(100, 'Fixation', 1, 400, 300),
+        sample(110, 'Fixation', 1, 400, 300),
+        sample(500, 'Saccade', 1, video=''),
+        sample(1000, 'Fixation', 2, 400, 300),
+        sample(1005, '', '', video='', event='KeyboardEvent', sensor=''),  # no blank
+        sample(1010, 'Fixation', 3, 400, 300),
+    ]
+    table = read_fixations(write(tmp_path, tsv(samples)), **SAID, time_zero='first')
+    assert table['start_s'].tolist() == pytest.approx([0.0, 0.0, 0.01])
+    assert table.attrs['showings'] == [{'video': 'a', 'observer': 'P1', 'showings': 2}]
+
+
+def test_a_fixation_without_any_video_is_counted(tmp_path):
+    samples = [*SAMPLES[:10], sample(400, 'Fixation', 3, 400, 300, video='')]
+    assert read_fixations(write(tmp_path, tsv(samples)), **SAID).attrs['counts']['no_video'] == 1
+
+
+def test_an_empty_column_of_stimuli_gives_way_to_the_next(tmp_path):
+    path = write(tmp_path, tsv(layout={'empty': 'Presented Stimulus name'} | OLD, scale=1))
+    assert rows(read_fixations(path, **SAID, time_unit='ms')) == EXPECTED
+
+
+def test_the_sensor_may_be_written_in_small_letters(tmp_path):
+    path = write(tmp_path, tsv().replace('Eye Tracker', 'Eye tracker'))
+    assert rows(read_fixations(path, **SAID)) == EXPECTED
+
+
+def test_one_observer_may_be_renamed_and_several_may_not(tmp_path):
+    with pytest.raises(GazeFormatError, match=r'names 2 observers .* leave --observer out'):
+        read_fixations(write(tmp_path, tsv()), observer='x', **SAID)
+    table = read_fixations(write(tmp_path, tsv(SAMPLES[:10])), observer='x', **SAID)
+    assert set(table['observer']) == {'x'}

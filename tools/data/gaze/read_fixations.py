@@ -133,7 +133,7 @@ def main() -> int:
     args = vars(parse_args())
     # Imported after the arguments are read, so that --help answers at once.
     from mmsal.gaze import FORMATS, Recording, write_fixation_table
-    from mmsal.gaze.readers.batch import doubled, in_words, join_tables, many, record
+    from mmsal.gaze.readers.batch import doubled, emptied, in_words, join_tables, many, record
 
     paths, out, listing = args.pop('paths'), args.pop('out'), args.pop('list_formats')
     if listing:
@@ -151,7 +151,7 @@ def main() -> int:
         print(f'failed: {one.error}', file=sys.stderr)
     if len(failed) == len(reads):
         raise ValueError(f'none of {len(reads)} files could be read')
-    for sentence in doubled(reads):
+    for sentence in [*emptied(reads), *doubled(reads)]:
         print(f'warning: {sentence}', file=sys.stderr)
     table = join_tables(reads)
     counts = table.attrs['counts']
