@@ -222,6 +222,6 @@ def test_gaze_lies_on_what_moves_in_the_real_video(real_data, recording, fixatio
     for wrong in (flipped, late, mirrored):
         assert nss(maps, wrong[wrong[['x_px', 'y_px']].min(axis=1) >= 0]) < score - 0.3
     # What moves here is near the middle: pulling all gaze towards it by a tenth even scores higher,
-    # so a video that was letterboxed and is taken for stretched cannot be told this way (4.0).
+    # so a video that was letterboxed and is taken for stretched cannot be told this way (4.1).
     stretched = [read_fixations(path, video_rect='screen', **SAID) for path in recording]
     assert nss(maps, pd.concat(stretched, ignore_index=True)) > score
