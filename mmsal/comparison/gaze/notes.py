@@ -56,7 +56,7 @@ def input_notes(facts: Facts, models: Iterable[str]) -> list[str]:
 def origin(path: Path) -> dict[str, Any]:
     """Where the maps of a model come from, as far as the sidecar of one of its files tells."""
     meta = read_heatmap_meta(path)
-    names = ('method', 'target_layers', 'target_label', 'config', 'checkpoint')
+    names = ('method', 'target_layers', 'config', 'checkpoint')  # the same for all of its files
     return {name: meta[name] for name in names if meta.get(name) is not None}
 
 

@@ -191,6 +191,7 @@ class _Scorer:
             for model, one in maps.items()
         }
         _make_chance(found[CHANCE])
+        _leave_out_own_negatives(found)
         return {model: {key: scores[key] for key in self.wanted} for model, scores in found.items()}
 
     def singles(
@@ -205,6 +206,7 @@ class _Scorer:
         if 'tuebingen' not in self.how.conventions or len(present) < 2:
             return {}
         of_model = {model: self._by_fixation(one, chosen) for model, one in maps.items()}
+        _leave_out_own_negatives(of_model)
         found = {}
         for observer in present:
             own = observers == observer
@@ -224,6 +226,15 @@ class _Scorer:
             uniform_share=UNIFORM_SHARE, seen=self.data.seen, metrics=self.metrics,
         )  # fmt: skip
         return {key: value for key, value in values.items() if key in self.wanted}
+
+
+def _leave_out_own_negatives(scores: dict[str, dict]) -> None:
+    """No shuffled AUC of other videos' gaze: its map peaks at the very points that it would be held
+    against, so that it scores below 0.5 whatever people do, the more so the fewer videos there are.
+    """
+    for key, value in scores.get(OTHER_GAZE, {}).items():
+        if key[0] == 'sAUC':
+            scores[OTHER_GAZE][key] = value * np.nan
 
 
 def _make_chance(scores: Scores) -> None:

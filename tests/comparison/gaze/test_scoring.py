@@ -180,6 +180,13 @@ def test_yardsticks_are_ordered_as_they_must_be(study, tmp_path):
     np.testing.assert_allclose(gains, 0, atol=1e-9)
 
 
+def test_gaze_of_other_videos_is_not_held_against_itself(study):
+    _, data, others = study
+    rows = pick(score_video(data, others, None, HOW), model=OTHER_GAZE)
+    assert pick(rows, metric='sAUC')['value'].isna().all()
+    assert pick(rows, metric='AUC')['value'].notna().all()
+
+
 def test_without_other_videos_what_rests_on_them_is_undefined(study):
     _, data, _ = study
     results = score_video(data, None, None, HOW)
