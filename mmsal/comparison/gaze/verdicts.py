@@ -72,7 +72,8 @@ def _headline_rows(
 ) -> Iterator[dict[str, object]]:
     """The pair's rows, with ``gain``: the difference where more is better."""
     for metric, convention in headlines:
-        found = rows[(rows['metric'] == metric) & (rows['convention'] == convention)]
+        here = (rows['metric'] == metric) & (rows['convention'] == convention)
+        found = rows[here & (rows['videos'] > 0)]  # what neither has is not asked about
         for row in found.to_dict('records'):
             sign = -1 if metric in LOWER_IS_BETTER else 1
             yield {**row, 'gain': sign * row['difference']}

@@ -189,6 +189,13 @@ def test_pairs_with_yardsticks_are_a_family_of_their_own():
     }
 
 
+def test_what_has_no_value_is_not_spoken_of():
+    parts = [tidy({'a': [1.0, 2.0], 'b': [0.0, 0.0]}, 'NSS')]
+    parts.append(tidy({'a': [NAN, NAN], 'b': [NAN, NAN]}, 'sAUC'))
+    (line,) = verdicts(compare_pairs(pd.concat(parts)))
+    assert 'NSS' in line and 'sAUC' not in line
+
+
 def test_random_flips_suffice_for_a_large_family():
     rng = np.random.default_rng(0)
     conventions = [f'convention {number}' for number in range(400)]
