@@ -72,16 +72,17 @@ def align(video: str, flow: HeatmapSequence, saliency: dict[str, HeatmapSequence
         raise ValueError(f'{video}: no frame has both flow and saliency')
     if seen is not None and not seen.any():
         raise ValueError(f'{video}: no pixel was seen by all models')
-    chosen = {model: maps.values[_places(maps, frames)] for model, maps in saliency.items()}
+    chosen = {model: maps.values[places_of(maps, frames)] for model, maps in saliency.items()}
     for model, values in chosen.items():
         if (values if seen is None else values[:, seen]).min() < 0:
             raise ValueError(f'{video}: maps of {model} have negative values')
-    places = _places(flow, frames)
+    places = places_of(flow, frames)
     positions = (places + 0.5) / len(flow)
     return FlowClip(video, frames, positions, flow.values[places], chosen, seen)
 
 
-def _places(maps: HeatmapSequence, frames: np.ndarray) -> np.ndarray:
+def places_of(maps: HeatmapSequence, frames: np.ndarray) -> np.ndarray:
+    """Where frames, all of which have a map, stand in a sequence: int64 [N]."""
     order = np.argsort(maps.frame_indices)
     return order[np.searchsorted(maps.frame_indices, frames, sorter=order)]
 

@@ -61,8 +61,7 @@ def claims_of_maps(path: Path, model: str) -> tuple[Claims, list[str]]:
 
     Returns:
         What it says; and its faults, a line each: values of another kind than expected, another
-        number of timestamps than of frames, maps in the network's input. npz files do not tell
-        their frames here.
+        number of timestamps than of frames, maps in the network's input.
 
     Raises:
         HeatmapFormatError, OSError: It cannot be read.

@@ -128,6 +128,8 @@ class GazeStudy:
             raise ValueError(f'{folder} holds the heatmaps of {inside[0]}: name another folder')
         self.settings = describe(inputs.models, inputs.fixations, how, self.files)
         self.store = ComparisonFolder(folder, self.settings, overwrite)
+        # Of all videos: the yardsticks of one rest on the gaze of the others.
+        self._scoring = Scoring(self.files, inputs.fixations, how)
 
     def score(self, workers: int = 1, progress: Callable[[str], None] = lambda video: None) -> None:
         """Score every video that a former run has not; ``progress`` is told each one's name."""
@@ -142,9 +144,7 @@ class GazeStudy:
         if missing:
             self.store.discard_results()
         by_name = {one.video: one for one in self.files}
-        # All videos' gaze is handed on: the yardsticks of one rest on that of the others.
-        scoring = Scoring(self.files, self.inputs.fixations, self.how)
-        for outcome in score_videos(missing, scoring, workers):
+        for outcome in score_videos(missing, self._scoring, workers):
             self._take(by_name[outcome.video], outcome)
             progress(outcome.video)
 
@@ -188,11 +188,10 @@ class GazeStudy:
         shown = done if pages is None else done[:pages]
         rows = [self.store.part(one.video) for one in shown]
         rows = [part[part['level'] == 'frame'] for part in rows]
-        scoring = Scoring(self.files, self.inputs.fixations, self.how)
         write_report(
             self.store.folder / 'report',
             pd.concat([results, *rows], ignore_index=True),
-            summary, pairs, video_pages(shown, scoring),
+            summary, pairs, video_pages(shown, self._scoring),
             self._told(statistics, pairs, synthetic), [*headlines(summary, False), *found],
         )  # fmt: skip
         return [*headlines(summary), *found]

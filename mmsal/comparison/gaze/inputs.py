@@ -34,9 +34,8 @@ def find_inputs(
 ) -> Inputs:
     """Read the fixation table and find what belongs together; see :func:`compare`."""
     models = _named(heatmaps)
-    if not isinstance(fixations, pd.DataFrame):
-        fixations = read_fixation_table(fixations)
-    fixations = validate_fixations(fixations)
+    in_memory = isinstance(fixations, pd.DataFrame)
+    fixations = validate_fixations(fixations) if in_memory else read_fixation_table(fixations)
     _check_units(fixations)
     matching = match(models, fixations, None if videos is None else Path(videos), fps)
     return Inputs(models, fixations, matching)

@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from mmsal.comparison.flow.clip import RESULT_COLUMNS, mean_of_defined
 from mmsal.comparison.yardsticks import EACH_OBSERVER, ONE_OBSERVER
 
-RESULT_COLUMNS = (
-    'video', 'model', 'reference', 'level', 'frame', 'metric', 'convention', 'value', 'n_fixations',
-)  # fmt: skip
 Scores = dict[tuple[str, str], float]  # by metric and convention
 
 
@@ -83,12 +81,7 @@ def with_means(
         for name, (by_model, count) in singles.items():
             yield model, ONE_OBSERVER.format(name), by_model[model], count
         means = {
-            key: _mean_of_defined([scores[key] for scores in of_observers])
+            key: float(mean_of_defined(np.array([scores[key] for scores in of_observers])))
             for key in of_observers[0]
         }
         yield model, EACH_OBSERVER, means, total
-
-
-def _mean_of_defined(values: list[float]) -> float:
-    defined = [value for value in values if not np.isnan(value)]
-    return float(np.mean(defined)) if defined else np.nan

@@ -24,6 +24,7 @@ from mmsal.comparison.gaze.video_data import VideoData, load_video
 from mmsal.comparison.gaze.yardstick_maps import gaze_of_others, motion_maps
 from mmsal.explain.decoding import end_with_parent
 from mmsal.heatmaps.atomic import atomic_files
+from mmsal.heatmaps.sidecar import sidecar_path
 from mmsal.version import __version__
 
 SETTINGS, PARTS, RESULTS = 'comparison.json', 'parts', 'results.csv'
@@ -279,7 +280,7 @@ def _as_shares(fixations: pd.DataFrame, size: tuple[int, int]) -> np.ndarray:
 def _signature(files: VideoFiles) -> dict[str, list[int]]:
     """Size and time of every file that a video's results come from."""
     paths = [*files.maps.values(), *([files.source] if files.source else [])]
-    paths += [path.with_name(f'{path.name}.json') for path in files.maps.values()]
+    paths += [sidecar_path(path) for path in files.maps.values()]
     return {
         str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in paths if path.exists()
     }

@@ -8,6 +8,7 @@ from functools import reduce
 import numpy as np
 import pandas as pd
 
+from mmsal.comparison.flow.clip import places_of
 from mmsal.comparison.gaze.matching import VideoFiles
 from mmsal.comparison.gaze.options import GazeComparison
 from mmsal.gaze import fixations_in_intervals, frame_intervals
@@ -90,7 +91,7 @@ def load_video(files: VideoFiles, fixations: pd.DataFrame, how: GazeComparison) 
     values = {}
     for model in list(sequences):
         maps = sequences.pop(model)  # one by one, so that no video is in memory twice
-        values[model] = maps.values[_places(maps, frames)]
+        values[model] = maps.values[places_of(maps, frames)]
         least = (values[model] if seen is None else values[model][:, seen]).min()
         if not least >= 0:
             raise ValueError(f'{files.video}: maps of {model} have negative values or NaN')
@@ -133,11 +134,6 @@ def _frames_of(maps: HeatmapSequence, sampled_only: bool) -> np.ndarray:
     return np.sort(maps.frame_indices)
 
 
-def _places(maps: HeatmapSequence, frames: np.ndarray) -> np.ndarray:
-    order = np.argsort(maps.frame_indices)
-    return order[np.searchsorted(maps.frame_indices, frames, sorter=order)]
-
-
 def _timestamps(maps: HeatmapSequence) -> dict[int, float] | None:
     """Seconds of each mapped frame, where the sidecar has them."""
     times = maps.meta.get('timestamps')
@@ -167,7 +163,7 @@ def _shown(
 def _usable(
     fixations: pd.DataFrame, size: tuple[int, int], seen: np.ndarray | None
 ) -> tuple[pd.DataFrame, np.ndarray, dict[str, int]]:
-    """Fixations on seen pixels, sorted by time; and how many are not."""
+    """Fixations on seen pixels, with their points; and how many are not."""
     points = fixations[['x_px', 'y_px']].to_numpy(np.float64)
     inside = ((points >= 0) & (points < size)).all(axis=1)
     kept = inside.copy()

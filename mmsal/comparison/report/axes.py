@@ -15,9 +15,6 @@ from mmsal.comparison.yardsticks import (
     YARDSTICKS,
 )
 
-RESULT_COLUMNS = (
-    'video', 'model', 'reference', 'level', 'frame', 'metric', 'convention', 'value', 'n_fixations',
-)  # fmt: skip
 SUMMARY_COLUMNS = (
     'model', 'reference', 'level', 'metric', 'convention', 'mean', 'low', 'high', 'videos',
     'undefined', 'share_of_ceiling', 'share_low', 'share_high',

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from mmsal.comparison.flow.clip import RESULT_COLUMNS
 from mmsal.comparison.report.axes import (
     PAIR_COLUMNS,
-    RESULT_COLUMNS,
     Axes,
     check_columns,
     find_axes,

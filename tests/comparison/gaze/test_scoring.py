@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from mmsal.attribution.optical_flow import optical_flow_magnitude
+from mmsal.comparison.flow.clip import RESULT_COLUMNS
 from mmsal.comparison.flow.maps import FlowSettings
 from mmsal.comparison.gaze import GazeComparison
 from mmsal.comparison.gaze.matching import VideoFiles
-from mmsal.comparison.gaze.rows import RESULT_COLUMNS
 from mmsal.comparison.gaze.scoring import score_video
 from mmsal.comparison.gaze.video_data import load_video
 from mmsal.comparison.gaze.yardstick_maps import (
