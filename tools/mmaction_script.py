@@ -33,6 +33,7 @@ def run_script(name: str) -> None:
 def _check(args) -> None:
     from mmsal.explain import load_config
     from mmsal.explain.recognizer import build_model, fit_checkpoint, read_checkpoint
+    from mmsal.models.pytorchvideo import check_start
 
     config = load_config(args.config, args.cfg_options)
     if getattr(args, 'resume', None) not in (None, 'auto'):
@@ -44,10 +45,17 @@ def _check(args) -> None:
     model = build_model(config)
     if weights is not None:
         fit_checkpoint(model, weights, checkpoint)
+    elif getattr(args, 'resume', None) is None and _is_file_name(config.get('load_from')):
+        check_start(model, read_checkpoint(config.load_from), config.load_from)
     if getattr(args, 'dump', None) is not None:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise ValueError(f'expected --dump to end with .pkl, got {args.dump}')
         Path(args.dump).parent.mkdir(parents=True, exist_ok=True)
+
+
+def _is_file_name(start: str | None) -> bool:
+    """Whether training starts from a file; an address that a user gives is MMEngine's to fetch."""
+    return bool(start) and '://' not in start
 
 
 def _check_hook(hook: dict) -> None:

@@ -12,6 +12,8 @@ from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
+from mmsal.models.pytorchvideo import ConversionError, check_fit
+
 
 class ConfigError(ValueError):
     """A config that is missing, cannot be read, or lacks what a command needs."""
@@ -102,6 +104,12 @@ def fit_checkpoint(model: nn.Module, checkpoint: dict, name: str | Path) -> None
     weights = checkpoint.get('state_dict', checkpoint)
     if not isinstance(weights, dict):
         raise CheckpointError(f'{name} holds no state_dict')
+    network = (checkpoint.get('meta') or {}).get('pytorchvideo')
+    if network is not None:
+        try:
+            check_fit(model, network, weights, replace_head=False)
+        except ConversionError as error:
+            raise CheckpointError(f'checkpoint {name}: {error}') from error
     weights = {str(key).removeprefix('module.'): value for key, value in weights.items()}
     own = model.state_dict()
     missing = [key for key in own if key not in weights and 'num_batches_tracked' not in key]

@@ -1,6 +1,7 @@
-"""Heatmaps during testing and training, from a line in the config; registered with MMAction2."""
+"""What a line in a config adds to testing and training; registered with MMAction2."""
 
 from mmsal.hooks.heatmap_dump import HeatmapDumpHook
 from mmsal.hooks.heatmap_overlay import HeatmapOverlayHook
+from mmsal.hooks.pytorchvideo_weights import PyTorchVideoWeightsHook
 
-__all__ = ['HeatmapDumpHook', 'HeatmapOverlayHook']
+__all__ = ['HeatmapDumpHook', 'HeatmapOverlayHook', 'PyTorchVideoWeightsHook']

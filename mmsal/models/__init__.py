@@ -4,5 +4,25 @@ from mmsal.models.cbam import CBAM, ResNetCBAM
 from mmsal.models.cnn_lstm import CNNLSTMRecognizer
 from mmsal.models.cnn_lstm_head import CNNLSTMHead
 from mmsal.models.input_cell_attention import InputCellAttentionLSTM
+from mmsal.models.pytorchvideo import (
+    PyTorchVideoI3DHead,
+    PyTorchVideoSlowFast,
+    PyTorchVideoSlowFastHead,
+    PyTorchVideoX3D,
+    PyTorchVideoX3DHead,
+    load_pytorchvideo_state_dict,
+)
 
-__all__ = ['CBAM', 'CNNLSTMHead', 'CNNLSTMRecognizer', 'InputCellAttentionLSTM', 'ResNetCBAM']
+__all__ = [
+    'CBAM',
+    'CNNLSTMHead',
+    'CNNLSTMRecognizer',
+    'InputCellAttentionLSTM',
+    'PyTorchVideoI3DHead',
+    'PyTorchVideoSlowFast',
+    'PyTorchVideoSlowFastHead',
+    'PyTorchVideoX3D',
+    'PyTorchVideoX3DHead',
+    'ResNetCBAM',
+    'load_pytorchvideo_state_dict',
+]

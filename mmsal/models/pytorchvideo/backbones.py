@@ -1,0 +1,85 @@
+"""Backbones of MMAction2, changed where PyTorchVideo's networks are others.
+
+I3D needs no change: ``ResNet3d`` with ``conv1_stride_t=1, pool1_stride_t=1`` is the same network.
+"""
+
+import torch
+from mmaction.models.backbones import X3D, ResNet3dSlowFast
+from mmaction.registry import MODELS
+from mmcv.cnn import ConvModule
+from torch import Tensor, nn
+
+
+@MODELS.register_module()
+class PyTorchVideoX3D(X3D):
+    """X3D without a batch norm in the shortcut of the first stage.
+
+    PyTorchVideo normalises a shortcut where the number of channels changes; the first stage's
+    changes the size of the map alone. MMAction2 normalises every shortcut that has a convolution.
+
+    Args:
+        args, kwargs: Options of :class:`mmaction.models.X3D`; X3D-L is ``gamma_d=5.0``.
+    """
+
+    def make_res_layer(self, block, layer_inplanes, inplanes, *args, **kwargs) -> nn.Module:
+        layer = super().make_res_layer(block, layer_inplanes, inplanes, *args, **kwargs)
+        shortcut = layer[0].downsample
+        if layer_inplanes == inplanes and shortcut is not None:
+            conv = shortcut.conv
+            layer[0].downsample = ConvModule(
+                conv.in_channels, conv.out_channels, kernel_size=1, stride=conv.stride, bias=False,
+                conv_cfg=self.conv_cfg, norm_cfg=None, act_cfg=None,
+            )  # fmt: skip
+        return layer
+
+    def train(self, mode: bool = True) -> 'PyTorchVideoX3D':
+        """Switch the mode; MMAction2's returns nothing."""
+        super().train(mode)
+        return self
+
+
+@MODELS.register_module()
+class PyTorchVideoSlowFast(ResNet3dSlowFast):
+    """SlowFast whose slow pathway sees the frames that PyTorchVideo's does.
+
+    Of T frames that are T / a evenly spread from the first to the last
+    (``linspace(0, T - 1, T / a)``, rounded down); MMAction2 takes every a-th.
+
+    Args:
+        args, kwargs: Options of :class:`mmaction.models.ResNet3dSlowFast`. ``resample_rate`` is a;
+            ``speed_ratio`` must be the same, so that the fast pathway sees every frame.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if self.resample_rate != self.speed_ratio:
+            raise ValueError(
+                f'expected speed_ratio to equal resample_rate ({self.resample_rate}), got '
+                f'{self.speed_ratio}'
+            )
+
+    def slow_frames(self, frames: int) -> Tensor:
+        """Indices of the frames, of 0 to ``frames`` - 1, that the slow pathway sees.
+
+        Raises:
+            ValueError: The two pathways would not have a whole ratio of frames.
+        """
+        if frames % self.resample_rate:
+            raise ValueError(
+                f'expected clips whose frames are a multiple of {self.resample_rate}, got {frames}'
+            )
+        return torch.linspace(0, frames - 1, frames // self.resample_rate).long()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Clips [N, 3, T, H, W] -> maps of the slow and of the fast pathway."""
+        slow, fast = self.slow_path, self.fast_path
+        x_slow = x.index_select(2, self.slow_frames(x.shape[2]).to(x.device))
+        x_slow = slow.maxpool(slow.conv1(x_slow))
+        x_fast = fast.maxpool(fast.conv1(x))
+        laterals = ['conv1_lateral', *slow.lateral_connections] if slow.lateral else []
+        for number, name in enumerate(slow.res_layers):
+            if number < len(laterals):
+                x_slow = torch.cat((x_slow, getattr(slow, laterals[number])(x_fast)), dim=1)
+            x_slow = getattr(slow, name)(x_slow)
+            x_fast = getattr(fast, name)(x_fast)
+        return x_slow, x_fast
