@@ -57,6 +57,8 @@ setup(
             'ipykernel>=6.29',
             'nbclient>=0.9',
             'nbformat>=5.9',
+            'pytorchvideo>=0.1.5',  # the networks that ours are held against
+            'fvcore>=0.1.5',  # counts operations
         ],
         'dev': ['pre-commit>=3.5'],
     },
