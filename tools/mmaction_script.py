@@ -31,6 +31,7 @@ def run_script(name: str) -> None:
 
 
 def _check(args) -> None:
+    from mmsal.datasets.clip_list import check_clip_list
     from mmsal.explain import load_config
     from mmsal.explain.recognizer import build_model, fit_checkpoint, read_checkpoint
     from mmsal.models.pytorchvideo import check_start
@@ -47,6 +48,11 @@ def _check(args) -> None:
         fit_checkpoint(model, weights, checkpoint)
     elif getattr(args, 'resume', None) is None and _is_file_name(config.get('load_from')):
         check_start(model, read_checkpoint(config.load_from), config.load_from)
+    for phase in ('train', 'val') if checkpoint is None else ('test',):
+        dataset = (config.get(f'{phase}_dataloader') or {}).get('dataset')
+        classes = getattr(getattr(model, 'cls_head', None), 'num_classes', None)
+        if dataset and classes:
+            check_clip_list(dataset, classes, labelled=phase != 'test')
     if getattr(args, 'dump', None) is not None:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise ValueError(f'expected --dump to end with .pkl, got {args.dump}')

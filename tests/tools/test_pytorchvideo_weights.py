@@ -114,6 +114,13 @@ def test_training_without_the_published_file_says_where_it_is(tmp_path, command,
     assert not list(tmp_path.iterdir())
 
 
+def test_training_on_a_label_without_class_is_refused(small, command, tmp_path):
+    code, _, message = command('train.py', small, '--work-dir', tmp_path / 'work',
+                               '--cfg-options', 'model.cls_head.num_classes=1')  # fmt: skip
+    assert code == 2 and message.count('\n') == 1
+    assert 'label 1, but the model has 1 classes' in message and 'num_classes' in message
+
+
 def test_testing_with_other_classes_is_refused(small, published, command, tmp_path):
     code, _, message = command('test.py', small, published, '--work-dir', tmp_path / 'work')
     assert code == 2 and message.count('\n') == 1
