@@ -24,13 +24,18 @@ def run_script(name: str) -> None:
         args = script['parse_args']()
     except ValueError as error:  # MMEngine's words for --cfg-options without an equals sign
         raise ValueError(f'expected --cfg-options KEY=VALUE ({error})') from error
-    _check(args)
+    config = _check(args)
+    if getattr(args, 'resume', None) == 'auto' and config.get('load_from'):
+        _resume_or_begin(script, _nothing_to_resume(args, config))
     if args.launcher == 'pytorch' and int(os.environ.get('WORLD_SIZE', 1)) > 1:
         _distribute_on_cpu()
     script['main']()
 
 
-def _check(args) -> None:
+def _check(args):
+    """Check all that the script would stumble over; returns the config."""
+    import torch
+
     from mmsal.datasets.clip_list import check_clip_list
     from mmsal.explain import load_config
     from mmsal.explain.recognizer import build_model, fit_checkpoint, read_checkpoint
@@ -46,7 +51,7 @@ def _check(args) -> None:
     model = build_model(config)
     if weights is not None:
         fit_checkpoint(model, weights, checkpoint)
-    elif getattr(args, 'resume', None) is None and _is_file_name(config.get('load_from')):
+    elif _is_file_name(config.get('load_from')) and _starts(args, config):
         check_start(model, read_checkpoint(config.load_from), config.load_from)
     for phase in ('train', 'val') if checkpoint is None else ('test',):
         dataset = (config.get(f'{phase}_dataloader') or {}).get('dataset')
@@ -57,6 +62,45 @@ def _check(args) -> None:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise ValueError(f'expected --dump to end with .pkl, got {args.dump}')
         Path(args.dump).parent.mkdir(parents=True, exist_ok=True)
+    if getattr(args, 'amp', False) and not torch.cuda.is_available():
+        raise ValueError(
+            '--amp needs a GPU; on a CPU there is --cfg-options '
+            'optim_wrapper.type=BFloat16OptimWrapper'
+        )
+    return config
+
+
+def _starts(args, config) -> bool:
+    """Whether training begins with ``load_from``, rather than where another run stopped."""
+    resume = getattr(args, 'resume', None)
+    return resume is None or (resume == 'auto' and _nothing_to_resume(args, config))
+
+
+def _nothing_to_resume(args, config) -> bool:
+    """Whether ``--resume`` finds no checkpoint where the config names weights to begin with."""
+    folder = args.work_dir or config.get('work_dir') or Path('work_dirs') / Path(args.config).stem
+    return bool(config.get('load_from')) and not (Path(folder) / 'last_checkpoint').is_file()
+
+
+def _resume_or_begin(script: dict, begins: bool) -> None:
+    """Make ``--resume`` begin with ``load_from`` the first time, and go on from then on.
+
+    MMAction2 forgets ``load_from`` for ``--resume``, so that the first time it would begin with
+    random weights; and a ``load_from`` of ``--cfg-options`` it would go on from every time.
+    """
+    read = script['parse_args']
+
+    def parse_args():
+        args = read()
+        if begins:
+            args.resume = None
+        else:
+            (args.cfg_options or {}).pop('load_from', None)
+        return args
+
+    script['main'].__globals__['parse_args'] = parse_args
+    if begins:
+        print('nothing to resume yet: begins with load_from of the config', file=sys.stderr)
 
 
 def _is_file_name(start: str | None) -> bool:

@@ -59,8 +59,9 @@ def read_job_list(path: str | Path) -> list[Job]:
     A line is a path; or ``PATH LABEL`` or ``DIR TOTAL_FRAMES LABEL`` as in MMAction2's lists, the
     numbers being ignored (unless the whole line is a path that exists); or
     ``PATH frames 1-75, 152-225``, with ranges as in KTH's ``00sequences.txt``. Blank lines and
-    lines that begin with ``#`` are skipped. Relative paths count from the current folder, or from
-    the folder of the list. Whether a video exists is left to the one who opens it.
+    lines that begin with ``#`` are skipped. Relative paths count from the current folder, from the
+    folder of the list, or from the folder above (where ``tools/data/list_videos.py`` lists what
+    lies beside its lists). Whether a video exists is left to the one who opens it.
 
     Raises:
         ListError: The list is missing, empty, malformed, or names a video twice.
@@ -117,7 +118,11 @@ def _with_stems(entries: Sequence[tuple[Path, tuple | None]], path: Path) -> lis
                 'name each video once, with all its ranges'
             )
         taken[stem] = video
-        if not video.exists() and (path.parent / video).exists():
-            video = path.parent / video
-        jobs.append(Job(video, stem, ranges))
+        jobs.append(Job(_found(video, path), stem, ranges))
     return jobs
+
+
+def _found(video: Path, path: Path) -> Path:
+    """The video where it is: from here, from the folder of its list, or from the folder above."""
+    folders = (Path(), path.parent, path.absolute().parent.parent)
+    return next((folder / video for folder in folders if (folder / video).exists()), video)

@@ -63,6 +63,22 @@ def test_paths_count_from_the_current_folder_or_from_the_list(write_list, tmp_pa
     assert [str(job.stem) for job in jobs] == ['beside', 'here', 'nowhere']
 
 
+def test_paths_may_count_from_the_folder_above_the_list(tmp_path, monkeypatch):
+    """As in the lists of tools/data/list_videos.py, which lie in a folder of their own."""
+    (tmp_path / 'clips' / 'walking').mkdir(parents=True)
+    (tmp_path / 'clips' / 'lists').mkdir()
+    (tmp_path / 'clips' / 'walking' / 'a.avi').touch()
+    (tmp_path / 'clips' / 'lists' / 'test.txt').write_text('walking/a.avi 1\n')
+    for start, words in (
+        (tmp_path, 'clips/lists/test.txt'),
+        (tmp_path / 'clips' / 'lists', 'test.txt'),
+    ):
+        monkeypatch.chdir(start)
+        (job,) = read_job_list(words)
+        assert job.video.samefile(tmp_path / 'clips' / 'walking' / 'a.avi')
+        assert job.stem.as_posix() == 'walking/a'
+
+
 def test_absolute_paths_share_a_root(write_list):
     jobs = read_job_list(write_list('/data/x/a.avi', '/data/y/a.avi'))
     assert [str(job.stem) for job in jobs] == ['x/a', 'y/a']

@@ -92,6 +92,23 @@ def test_training_starts_from_the_published_file(small, weights, tmp_path, tools
     assert trained['cls_head.fc_cls.weight'].shape == (2, 2048)
 
 
+def test_resuming_nothing_starts_from_the_published_file_too(small, weights, tmp_path):
+    """MMAction2 forgets load_from for --resume, and would begin with random weights."""
+    options = '--resume', '--cfg-options', 'train_cfg.val_begin=9'
+    done = train(ROOT / 'tools' / 'train.py', small, tmp_path / 'work', *options)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert 'nothing to resume yet: begins with load_from' in done.stderr
+    trained = torch.load(tmp_path / 'work' / 'epoch_1.pth', weights_only=True)
+    name = 'backbone.layer4.0.conv2.conv.weight'
+    assert torch.equal(trained['state_dict'][name], weights[name])
+    again = train(ROOT / 'tools' / 'train.py', small, tmp_path / 'work', *options,
+                  'train_cfg.max_epochs=2', 'load_from=gone.pyth')  # fmt: skip
+    assert again.returncode == 0, again.stderr[-3000:]
+    assert 'nothing to resume' not in again.stderr
+    second = torch.load(tmp_path / 'work' / 'epoch_2.pth', weights_only=True)
+    assert second['meta']['epoch'] == 2
+
+
 @pytest.mark.parametrize('tools', [ROOT / 'tools', THEIRS], ids=['ours', 'theirs'])
 def test_training_from_another_network_ends(small, tmp_path, tools):
     torch.save({'model_state': published_network('x3d_l').state_dict()}, tmp_path / 'X3D_L.pyth')
@@ -119,6 +136,12 @@ def test_training_on_a_label_without_class_is_refused(small, command, tmp_path):
                                '--cfg-options', 'model.cls_head.num_classes=1')  # fmt: skip
     assert code == 2 and message.count('\n') == 1
     assert 'label 1, but the model has 1 classes' in message and 'num_classes' in message
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU')
+def test_mixed_precision_without_a_gpu_says_what_there_is(small, command, tmp_path):
+    code, _, message = command('train.py', small, '--amp', '--work-dir', tmp_path / 'work')
+    assert code == 2 and message.count('\n') == 1 and 'BFloat16OptimWrapper' in message
 
 
 def test_testing_with_other_classes_is_refused(small, published, command, tmp_path):
