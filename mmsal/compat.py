@@ -13,6 +13,8 @@ workaround                       upstream                                    end
 ``name_unreadable_videos``       dmlc/decord reads MMAction2's bytes, no name  mmaction2 > 1.2.0
 ``mend_tpn_head``                copies into its weights with gradients on    mmaction2 > 1.2.0
 ``silence_known_warnings``       open-mmlab/mmcv#3325, mmcv-lite by design   mmengine > 0.10.7
+``mend_bfloat16_scores``         hands bfloat16 to NumPy, which has none     mmaction2 > 1.2.0
+``recompute_blocks_once``        pytorch/pytorch#96136, mmengine#1539        open in torch 2.13
 ``exit_beside_gloo``             pytorch/pytorch#190489                       open in torch 2.13
 ===============================  ==========================================  ====================
 
@@ -64,6 +66,8 @@ def apply():
     mend_color_jitter()
     name_unreadable_videos()
     mend_tpn_head()
+    mend_bfloat16_scores()
+    recompute_blocks_once()
 
 
 def _installed_version(package):
@@ -295,6 +299,43 @@ def mend_tpn_head():
     if not getattr(TPNHead._init_new_cls, 'without_gradient', False):
         TPNHead._init_new_cls = torch.no_grad()(TPNHead._init_new_cls)
         TPNHead._init_new_cls.without_gradient = True
+
+
+def mend_bfloat16_scores():
+    """Let MMAction2's heads train in bfloat16.
+
+    ``BaseHead.loss_by_feat`` hands the class scores to NumPy for the accuracy of the batch, and
+    NumPy has no bfloat16 (TypeError), with MMEngine's ``AmpOptimWrapper(dtype='bfloat16')`` as with
+    ours. The scores are turned to float32 first; the loss is computed in it anyway.
+    """
+    import functools
+
+    import torch
+    from mmaction.models.heads.base import BaseHead
+
+    original = BaseHead.loss_by_feat
+    if getattr(original, 'takes_bfloat16', False):
+        return
+
+    @functools.wraps(original)
+    def loss_by_feat(self, cls_scores, data_samples):
+        if cls_scores.dtype == torch.bfloat16:
+            cls_scores = cls_scores.float()
+        return original(self, cls_scores, data_samples)
+
+    loss_by_feat.takes_bfloat16 = True
+    BaseHead.loss_by_feat = loss_by_feat
+
+
+def recompute_blocks_once():
+    """Let gradient checkpointing leave batch-norm statistics as they would be without it.
+
+    Both MMAction2's ``with_cp=True`` and MMEngine's ``activation_checkpointing``: see
+    :mod:`mmsal.compat_checkpointing`.
+    """
+    from mmsal import compat_checkpointing
+
+    compat_checkpointing.recompute_blocks_once()
 
 
 def name_unreadable_videos():

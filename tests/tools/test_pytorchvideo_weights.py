@@ -138,6 +138,23 @@ def test_training_on_a_label_without_class_is_refused(small, command, tmp_path):
     assert 'label 1, but the model has 1 classes' in message and 'num_classes' in message
 
 
+def test_training_with_every_saving(small, weights, tmp_path):
+    done = train(
+        ROOT / 'tools' / 'train.py', small, tmp_path / 'work', '--cfg-options',
+        'model.backbone.with_cp=True', 'optim_wrapper.accumulative_counts=2',
+        'train_dataloader.batch_size=1', 'optim_wrapper.type=BFloat16OptimWrapper',
+        'model.backbone.frozen_stages=2', 'optim_wrapper.paramwise_cfg=None',
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    trained = torch.load(tmp_path / 'work' / 'epoch_1.pth', weights_only=True)['state_dict']
+    changed = {
+        name.split('.')[1]
+        for name, tensor in weights.items()
+        if name.startswith('backbone') and not torch.equal(trained[name], tensor)
+    }
+    assert changed == {'layer3', 'layer4'}
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU')
 def test_mixed_precision_without_a_gpu_says_what_there_is(small, command, tmp_path):
     code, _, message = command('train.py', small, '--amp', '--work-dir', tmp_path / 'work')

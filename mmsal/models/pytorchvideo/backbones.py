@@ -45,6 +45,11 @@ class PyTorchVideoSlowFast(ResNet3dSlowFast):
     Of T frames that are T / a evenly spread from the first to the last
     (``linspace(0, T - 1, T / a)``, rounded down); MMAction2 takes every a-th.
 
+    ``frozen_stages`` of the slow pathway freezes the connections from the frozen stages of the
+    fast one, the stem's among them, which MMAction2 forgets: its gradient would need everything
+    that the frozen stages of the slow pathway computed. Give both pathways the same number; with
+    a lower one for the fast pathway its gradient runs through the frozen stages of the slow one.
+
     Args:
         args, kwargs: Options of :class:`mmaction.models.ResNet3dSlowFast`. ``resample_rate`` is a;
             ``speed_ratio`` must be the same, so that the fast pathway sees every frame.
@@ -57,6 +62,14 @@ class PyTorchVideoSlowFast(ResNet3dSlowFast):
                 f'expected speed_ratio to equal resample_rate ({self.resample_rate}), got '
                 f'{self.speed_ratio}'
             )
+
+    def train(self, mode: bool = True) -> 'PyTorchVideoSlowFast':
+        """Switch the mode; what is frozen stays in eval mode and without gradients."""
+        super().train(mode)
+        slow = self.slow_path
+        if slow.frozen_stages >= 0 and slow.lateral:
+            slow.conv1_lateral.eval().requires_grad_(False)
+        return self
 
     def slow_frames(self, frames: int) -> Tensor:
         """Indices of the frames, of 0 to ``frames`` - 1, that the slow pathway sees.
