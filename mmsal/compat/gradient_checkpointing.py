@@ -1,4 +1,4 @@
-"""Gradient checkpointing that trains as training without it does; :mod:`mmsal.compat` applies it.
+"""Gradient checkpointing that trains as training without it does.
 
 MMAction2's ``with_cp=True`` and MMEngine's ``activation_checkpointing`` keep the input of a block
 and compute the block again in the backward pass (Chen et al., arXiv 1604.06174). Both call
