@@ -50,6 +50,7 @@ format: env
 
 bench: env
 	$(BIN)/python benchmarks/gradcam.py
+	$(BIN)/python benchmarks/gradcam_finetunings.py
 
 clean:
 	rm -rf $(VENV) $(DEMO_DIR)

@@ -18,7 +18,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from measuring import _memory as with_memory
+from measuring import memory_of
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = {
@@ -152,9 +152,9 @@ def measure(network: str, frames: int, args: argparse.Namespace) -> str:
     temporal_saliency_rescaling(model, clip, target=1, patch_size=60)  # warms up
     if args.profile:
         return profile(ours)
-    memory, _ = with_memory(ours, args.device)
+    memory, _ = memory_of(ours, args.device)
     loop = DirectLoop(model, clip, 1)
-    direct_memory, _ = with_memory(lambda: loop.change(0, None), args.device)
+    direct_memory, _ = memory_of(lambda: loop.change(0, None), args.device)
     result = ours()
     chosen = result.chosen.nonzero()[:, 0].tolist()
     parts = (SIZE // PATCH) ** 2

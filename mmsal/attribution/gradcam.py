@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmsal.attribution.cam_methods import CAM_METHODS
-from mmsal.attribution.cpu_kernels import quick_cpu_kernels
+from mmsal.attribution.cpu_kernels import run_quickly
 from mmsal.attribution.explainer import (
     Explainer,
     InputShape,
@@ -40,7 +40,7 @@ class GradCAM(Explainer):
     works, but faster: only the part of the network above the target layer is differentiated. While
     a map is computed, the layer's output is replaced by a detached copy, and the gradient is asked
     for there. So nothing below the layer is recorded, and no hook outlives a call. On a CPU,
-    pooling and convolution below the layer take a quicker way
+    convolution, normalisation and pooling below the layer take a quicker way
     (:mod:`mmsal.attribution.cpu_kernels`).
 
     Of several layers (the two pathways of SlowFast, say) the maps are added, each by the share of
@@ -86,8 +86,8 @@ class GradCAM(Explainer):
 
     def localize(self, data: dict, target: int | Sequence[int] | None = None) -> list[Localization]:
         """Explain a batch; see :meth:`mmsal.attribution.explainer.Explainer.localize`."""
-        with frozen(self.model), quick_cpu_kernels(self.model), torch.enable_grad():
-            leaves, view_scores = self._forward(data)
+        with frozen(self.model), torch.enable_grad():
+            leaves, view_scores = run_quickly(self.model, lambda: self._forward(data))
             scores = view_scores.mean(dim=1)  # [N, K]
             targets = choose_targets(scores, target)
             places = [leaf for uses in leaves.values() for leaf in uses]

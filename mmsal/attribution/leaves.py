@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 # By layer name and place in the layer's (nested) output: the leaves, one per use of the layer.
@@ -52,7 +53,9 @@ def _with_leaves(output: Any, leaves_of: Callable, join: bool, place: tuple = ()
         joined = join and output.requires_grad
         leaf = output if joined else output.detach().requires_grad_(True)
         leaves_of(place).append(leaf)
-        return leaf.clone()  # a ReLU in place above must not overwrite the leaf
+        # A copy, for a ReLU in place above must not overwrite the leaf; and in torch's own order of
+        # memory, whatever kernel the layer was run by.
+        return leaf.clone(memory_format=torch.contiguous_format)
     if type(output) in (tuple, list):
         parts = (_with_leaves(part, leaves_of, join, (*place, i)) for i, part in enumerate(output))
         return type(output)(parts)

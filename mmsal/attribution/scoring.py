@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from mmsal.attribution.cpu_kernels import quick_cpu_kernels
+from mmsal.attribution.cpu_kernels import run_quickly
 from mmsal.attribution.explainer import frozen
 
 
@@ -24,11 +24,10 @@ class Scorer:
         answers = [_Answer() for _ in inputs]
         # Around every pass, not around the call: a head that draws at random must draw the same
         # each time, or two passes would differ by more than their inputs.
-        with frozen(self.model), quick_cpu_kernels(self.model):
+        with frozen(self.model):
             # As test_step goes on after preprocessing; not every recognizer can be called alike.
-            answers = self.model._run_forward(
-                dict(inputs=inputs, data_samples=answers), mode='predict'
-            )
+            data = dict(inputs=inputs, data_samples=answers)
+            answers = run_quickly(self.model, lambda: self.model._run_forward(data, mode='predict'))
         return torch.stack([answer.pred_score for answer in answers])
 
     def __call__(self, inputs: Tensor) -> Tensor:

@@ -67,6 +67,10 @@ UPSTREAM = {
 }
 UPSTREAM.update(c2d='backbone', swin='backbone')  # it takes neither C2D's stages nor Swin's norm
 
+# Deep random networks, of which MMAction2's own maps lie as far from those in double precision
+# (test_precision.py).
+ROUNDED = ('tpn', 'tpn_tsm', 'r2plus1d', 'csn', 'i3d_nonlocal')
+
 
 @pytest.mark.parametrize('name', UPSTREAM)
 def test_equals_mmaction2(name):
@@ -80,8 +84,9 @@ def test_equals_mmaction2(name):
     maps = torch.cat([one.scaled for one in found])
     assert expected.flatten(1).amax(dim=1).eq(1).all()
     assert expected.std() > 0.05  # a map of nothing would prove nothing
-    torch.testing.assert_close(maps, expected, rtol=0, atol=1e-5)
-    torch.testing.assert_close(torch.stack([one.scores for one in found]), scores.detach())
+    torch.testing.assert_close(maps, expected, rtol=0, atol=1e-4 if name in ROUNDED else 1e-5)
+    own_scores, largest = torch.stack([one.scores for one in found]), float(scores.abs().max())
+    torch.testing.assert_close(own_scores, scores.detach(), rtol=0, atol=1e-5 * largest)
 
 
 def by_hand(name, layer, layout, data, targets) -> torch.Tensor:
@@ -152,7 +157,8 @@ def test_neck_by_name():
     with GradCAM(build('tpn'), 'neck') as cam:
         raw = torch.cat([one.raw for one in cam.localize(data, targets)])
     assert raw.std() > 0
-    torch.testing.assert_close(raw, enlarged(expected), rtol=1e-4, atol=1e-6)
+    largest = float(expected.abs().max())
+    torch.testing.assert_close(raw, enlarged(expected), rtol=0, atol=1e-4 * largest)
 
 
 class TestSlowFast:

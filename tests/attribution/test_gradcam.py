@@ -26,6 +26,11 @@ def upstream(model, layer):
     return UpstreamGradCAM(copy.deepcopy(model), layer)
 
 
+def assert_same_scores(found, expected):
+    """To the rounding of float32 sums of one size; small scores are differences of large ones."""
+    torch.testing.assert_close(found, expected, rtol=0, atol=2e-6 * float(expected.abs().max()))
+
+
 @pytest.mark.parametrize('name', CONFIGS)
 @pytest.mark.parametrize('samples', [1, 2])
 def test_equals_mmaction2(name, samples):
@@ -38,7 +43,7 @@ def test_equals_mmaction2(name, samples):
     assert expected.max() == 1
     assert expected.std() > 0.05  # a map of nothing would prove nothing
     torch.testing.assert_close(maps.flatten(0, 1), expected, rtol=0, atol=1e-5)
-    torch.testing.assert_close(torch.stack([one.scores for one in found]), scores.detach())
+    assert_same_scores(torch.stack([one.scores for one in found]), scores.detach())
 
 
 @pytest.mark.parametrize('name', ['i3d', 'x3d'])
@@ -59,7 +64,7 @@ def test_called_as_mmaction2(name):
         blended, own_scores = cam(data, use_labels=True, alpha=0.3)
     torch.testing.assert_close(blended, expected, rtol=0, atol=0.01)  # a step of the colormap
     assert (blended - expected).abs().mean() < 1e-4
-    torch.testing.assert_close(own_scores, scores.detach())
+    assert_same_scores(own_scores, scores.detach())
 
 
 @pytest.mark.parametrize('target', [0, 3])
