@@ -6,10 +6,11 @@
 # clips and begins with random weights, small. OUT_DIR: work_dirs/reproduce/NETWORK[-synthetic].
 # KEY=VALUE: settings of the config, for all steps (load_from=PATH, train_dataloader.batch_size=2).
 # FIXATIONS=TABLE.csv: gaze on KTH's files; of synthetic clips there are simulated observers.
-# EPOCHS and, of synthetic clips, PERSONS (1-25) make it shorter (PERSONS='2 11-12 19' EPOCHS=1).
+# EPOCHS and, of synthetic clips, PERSONS (1-25) make it shorter (PERSONS='2 11-12 19' EPOCHS=1); the
+# learning rate still falls as for all epochs of the config. OVERLAYS=0 writes no overlay videos.
 # A second run goes on where the first stopped.
 set -euo pipefail
-[[ ${1:-} != -h && ${1:-} != --help ]] || { sed -n '2,10s/^# //p' "$0"; exit 0; }
+[[ ${1:-} != -h && ${1:-} != --help ]] || { sed -n '2,11s/^# //p' "$0"; exit 0; }
 
 stop() { echo "error: $*" >&2; exit 2; }
 step() { printf '\n== %s\n' "$*"; }
@@ -30,6 +31,9 @@ if [[ $# -gt 0 && $1 != *=* ]]; then
     out=$1
     shift
 fi
+[[ $out != -* ]] || stop "$out is no folder: settings are KEY=VALUE (see --help)"
+[[ $out != *[[:space:]]* ]] || stop "expected an OUT_DIR without white space, got '$out'"
+[[ ${EPOCHS:-1} =~ ^[1-9][0-9]*$ ]] || stop "expected EPOCHS as a positive number, got $EPOCHS"
 sequences=$out/sequences
 work=$out/training
 
@@ -64,10 +68,15 @@ python "$tools/data/kth/trim_videos.py" --raw-dir "$clips" --out-dir "$sequences
 python "$tools/data/list_videos.py" "$sequences" --kth-split --classes walking running
 
 step "Train (log: $work; done once, it is not done again)"
+settings="${config[0]##*/} EPOCHS=${EPOCHS:-} $*"
+if [[ -f $work/done && $(cat "$work/done") != "$settings" ]]; then
+    stop "$work was trained with other settings ($(cat "$work/done")): name another OUT_DIR," \
+        'or delete it'
+fi
 if [[ ! -f $work/done ]]; then
     python "$tools/train.py" "${config[0]}" --resume --work-dir "$work" \
         --cfg-options "${data[@]}" randomness.seed=0 "$@" 2>&1 | brief
-    touch "$work/done"
+    echo "$settings" > "$work/done"
 fi
 # The epoch that was best for the validation persons; the last one where none was validated.
 checkpoint=$(find "$work" -maxdepth 1 -name 'best_*.pth' | sort | tail -n 1)
@@ -77,13 +86,15 @@ step "Test on persons it has not seen ($checkpoint)"
 python "$tools/test.py" "${config[0]}" "$checkpoint" --dump "$out/predictions.pkl" \
     --work-dir "$work/test" --cfg-options "${data[@]}" "$@" 2>&1 | brief
 
-# Of the whole files, range by range: they are what observers watch, and what gaze is named by.
+# Of the whole files, range by range: they are what observers watch, and what gaze is named by. A clip
+# begins every 16 frames, and every frame of it gets a map: one clip from the middle of each range
+# would leave out when the person is near the edges.
 step 'Heatmaps of the test persons'
 python "$tools/data/kth/list_clips.py" "$clips" --subset test --out "$out/test_clips.txt"
 options=()
 [[ $# -eq 0 ]] || options=(--cfg-options "$@")
 bash "$tools/batch_vis_cam.sh" "${config[0]}" "$checkpoint" "$out/test_clips.txt" "$out" \
-    ${options[@]+"${options[@]}"}
+    --stride 16 --dense ${options[@]+"${options[@]}"}
 
 if [[ -n $fixations ]]; then
     step 'Does it look where people look?'

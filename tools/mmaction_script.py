@@ -25,7 +25,7 @@ def run_script(name: str) -> None:
     except ValueError as error:  # MMEngine's words for --cfg-options without an equals sign
         raise ValueError(f'expected --cfg-options KEY=VALUE ({error})') from error
     config = _check(args)
-    if getattr(args, 'resume', None) == 'auto' and config.get('load_from'):
+    if getattr(args, 'resume', None) is not None and config.get('load_from'):
         _resume_or_begin(script, _nothing_to_resume(args, config))
     if args.launcher == 'pytorch' and int(os.environ.get('WORLD_SIZE', 1)) > 1:
         _distribute_on_cpu()
@@ -36,28 +36,37 @@ def _check(args):
     """Check all that the script would stumble over; returns the config."""
     import torch
 
-    from mmsal.datasets.clip_list import check_clip_list
+    from mmsal.datasets.clip_list import check_class_names, check_clip_list
     from mmsal.explain import load_config
     from mmsal.explain.recognizer import build_model, fit_checkpoint, read_checkpoint
     from mmsal.models.pytorchvideo import check_start
 
     config = load_config(args.config, args.cfg_options)
     if getattr(args, 'resume', None) not in (None, 'auto'):
-        read_checkpoint(args.resume)
+        _check_resumed(read_checkpoint(args.resume), args.resume)
+    elif config.get('resume') and _is_file_name(config.get('load_from')):
+        _check_resumed(read_checkpoint(config.load_from), config.load_from)
     checkpoint = getattr(args, 'checkpoint', None)
     weights = None if checkpoint is None else read_checkpoint(checkpoint)
-    for hook in config.get('custom_hooks') or []:
+    hooks = config.get('custom_hooks') or []
+    for hook in hooks:
         _check_hook(hook)
     model = build_model(config)
     if weights is not None:
         fit_checkpoint(model, weights, checkpoint)
     elif _is_file_name(config.get('load_from')) and _starts(args, config):
-        check_start(model, read_checkpoint(config.load_from), config.load_from)
-    for phase in ('train', 'val') if checkpoint is None else ('test',):
-        dataset = (config.get(f'{phase}_dataloader') or {}).get('dataset')
+        start = read_checkpoint(config.load_from)
+        guarded = any(hook.get('type') == 'PyTorchVideoWeightsHook' for hook in hooks)
+        if guarded or (start.get('meta') or {}).get('pytorchvideo'):
+            check_start(model, start, config.load_from)
+    phases = ('train', 'val') if checkpoint is None else ('test',)
+    for phase in phases[:1] if getattr(args, 'no_validate', False) else phases:
+        loader = config.get(f'{phase}_dataloader') or {}
         classes = getattr(getattr(model, 'cls_head', None), 'num_classes', None)
-        if dataset and classes:
-            check_clip_list(dataset, classes, labelled=phase != 'test')
+        if loader.get('dataset') and classes:
+            fewest = loader.get('batch_size', 1) if loader.get('drop_last') else 1
+            check_clip_list(loader.dataset, classes, labelled=phase != 'test', fewest=fewest)
+            check_class_names(loader.dataset, config.get('class_names'), classes)
     if getattr(args, 'dump', None) is not None:
         if not args.dump.endswith(('.pkl', '.pickle')):
             raise ValueError(f'expected --dump to end with .pkl, got {args.dump}')
@@ -68,6 +77,15 @@ def _check(args):
             'optim_wrapper.type=BFloat16OptimWrapper'
         )
     return config
+
+
+def _check_resumed(checkpoint: dict, name: str) -> None:
+    """Refuse to go on from weights alone."""
+    if 'epoch' not in (checkpoint.get('meta') or {}) or 'optimizer' not in checkpoint:
+        raise ValueError(
+            f'checkpoint {name} holds weights and no state of a training: it cannot be resumed '
+            'from; load_from of the config begins with weights'
+        )
 
 
 def _starts(args, config) -> bool:
@@ -93,7 +111,7 @@ def _resume_or_begin(script: dict, begins: bool) -> None:
     def parse_args():
         args = read()
         if begins:
-            args.resume = None
+            args.resume = None  # the others keep what --resume says
         else:
             (args.cfg_options or {}).pop('load_from', None)
         return args

@@ -4,12 +4,10 @@ _base_ = [
     '../_base_/models/i3d_r50.py',
     '../_base_/finetune.py',
 ]
-num_classes = 2  # of yours: set model.cls_head.num_classes
-
 model = dict(
     # As trained: a step's eight clips are too few for batch statistics.
     backbone=dict(norm_eval=True),
-    cls_head=dict(num_classes=num_classes),
+    cls_head=dict(num_classes=2),
 )
 load_from = 'checkpoints/I3D_8x8_R50.pyth'
 

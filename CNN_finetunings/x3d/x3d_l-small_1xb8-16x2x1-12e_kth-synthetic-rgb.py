@@ -28,7 +28,10 @@ test_pipeline = [
     dict(type='PackActionInputs'),
 ]
 loader = dict(num_workers=2, dataset=dict(data_root=data_root, pipeline=test_pipeline))
-train_dataloader = dict(num_workers=2, dataset=dict(data_root=data_root, pipeline=train_pipeline))
+# A batch of one clip has no batch statistics.
+train_dataloader = dict(
+    num_workers=2, drop_last=True, dataset=dict(data_root=data_root, pipeline=train_pipeline)
+)
 val_dataloader = loader
 test_dataloader = loader
 

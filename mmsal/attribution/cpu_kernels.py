@@ -173,6 +173,7 @@ def _folded(module: nn.Module, x: Tensor, activate: bool = True, norm: bool = Tr
         not norm
         or batch_norm.training
         or batch_norm.running_mean is None
+        or not all(map(_is_plain, (batch_norm.weight, batch_norm.bias, batch_norm.running_mean)))
         or _has_hooks(conv)
         or _has_hooks(batch_norm)
         or not _suits_onednn(conv, x)
@@ -187,6 +188,10 @@ def _folded(module: nn.Module, x: Tensor, activate: bool = True, norm: bool = Tr
         bias = bias + batch_norm.bias
     y = _onednn(conv, x, conv.weight * scale[:, None, None, None, None], bias)
     return module.activate(y) if activate and module.with_activation else y
+
+
+def _is_plain(tensor: Tensor | None) -> bool:
+    return tensor is None or (_passes_no_gradient(tensor) and tensor.dtype == torch.float32)
 
 
 def _has_hooks(module: nn.Module) -> bool:

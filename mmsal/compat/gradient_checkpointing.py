@@ -23,7 +23,10 @@ from torch.utils.checkpoint import checkpoint
 
 
 def recompute_blocks_once() -> None:
-    """Mend both kinds of gradient checkpointing; calling it again changes nothing."""
+    """Mend both kinds of gradient checkpointing; calling it again changes nothing.
+
+    TANet's and Swin's blocks, which checkpoint in their own way, are left as they are.
+    """
     from mmaction.models.backbones import mobilenet_v2, resnet, resnet3d, resnet_audio, x3d
     from mmengine.runner import activation_checkpointing
 

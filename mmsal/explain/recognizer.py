@@ -12,7 +12,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import CheckpointLoader
 from torch import nn
 
-from mmsal.models.pytorchvideo import ConversionError, check_fit
+from mmsal.models.pytorchvideo import ConversionError, as_mmaction, check_fit
 
 
 class ConfigError(ValueError):
@@ -139,7 +139,7 @@ def read_checkpoint(path: str | Path) -> dict:
     checkpoint = CheckpointLoader.load_checkpoint(str(path), map_location='cpu', logger='silent')
     if not isinstance(checkpoint, dict):
         raise CheckpointError(f'{path} holds no state_dict')
-    return checkpoint
+    return as_mmaction(checkpoint)  # a file is so already, an address is not
 
 
 def class_names(config: Config, checkpoint: dict, classes: int) -> list[str]:

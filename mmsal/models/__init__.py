@@ -5,6 +5,7 @@ from mmsal.models.cnn_lstm import CNNLSTMRecognizer
 from mmsal.models.cnn_lstm_head import CNNLSTMHead
 from mmsal.models.input_cell_attention import InputCellAttentionLSTM
 from mmsal.models.pytorchvideo import (
+    PyTorchVideoI3D,
     PyTorchVideoI3DHead,
     PyTorchVideoSlowFast,
     PyTorchVideoSlowFastHead,
@@ -18,6 +19,7 @@ __all__ = [
     'CNNLSTMHead',
     'CNNLSTMRecognizer',
     'InputCellAttentionLSTM',
+    'PyTorchVideoI3D',
     'PyTorchVideoI3DHead',
     'PyTorchVideoSlowFast',
     'PyTorchVideoSlowFastHead',

@@ -214,6 +214,16 @@ def test_normalisation_with_a_gradient_is_left_alone():
     assert gradients[1].equal(gradients[0])
 
 
+def test_normalisation_that_is_trained_is_left_alone():
+    module = conv_module()
+    module.norm.requires_grad_(True)
+    x = torch.randn(1, 8, 5, 9, 9)
+    with quick_cpu_kernels(module), torch.profiler.profile() as profile:
+        module(x).sum().backward()
+    assert 'aten::native_batch_norm' in {event.key for event in profile.key_averages()}
+    assert module.norm.weight.grad is not None
+
+
 def test_swish_agrees_to_rounding():
     swish, x = Swish(), torch.linspace(-30, 30, 1001)
     expected = swish(x)

@@ -122,6 +122,28 @@ def test_training_from_another_network_ends(small, tmp_path, tools):
         assert done.returncode == 2 and done.stderr.count('\n') == 1
 
 
+def test_training_from_a_cnn_lstm_ends(small, checkpoint_path, command, tmp_path):
+    code, _, message = command(
+        'train.py', small, '--work-dir', tmp_path / 'work',
+        '--cfg-options', f'load_from={checkpoint_path}',
+    )  # fmt: skip
+    assert code == 2 and message.count('\n') == 1
+    assert 'weights of the backbone are missing or of another shape' in message
+
+
+def test_weights_alone_are_not_resumed_from(small, published, command, tmp_path):
+    for options in (['--resume', published], ['--cfg-options', 'resume=True']):
+        code, _, message = command('train.py', small, '--work-dir', tmp_path / 'work', *options)
+        assert code == 2 and message.count('\n') == 1
+        assert 'holds weights and no state of a training' in message
+
+
+def test_without_validation_its_list_may_be_absent(small, command, tmp_path):
+    options = ['val_dataloader.dataset.ann_file=gone.txt', 'model.cls_head.num_classes=1']
+    code, _, message = command('train.py', small, '--no-validate', '--cfg-options', *options)
+    assert code == 2 and 'label 1' in message and 'gone' not in message
+
+
 def test_training_without_the_published_file_says_where_it_is(tmp_path, command, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, _, message = command('train.py', CONFIGS / KTH['slowfast_r101'])

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
+from mmsal.explain.jobs import read_job_list
 from mmsal.heatmaps import read_heatmaps
 
 SCRIPT = Path(__file__).resolve().parents[2] / 'CNN_finetunings' / 'reproduce.sh'
@@ -49,9 +50,12 @@ def test_from_synthetic_clips_to_a_comparison_with_gaze_and_no_step_twice(tmp_pa
     # The maps are of the whole files, so that their names are those of the gaze.
     manifest = pd.read_csv(out / 'heatmaps' / 'manifest.csv')
     assert set(manifest['status']) == {'done'}
-    for action in ('walking', 'running'):
-        maps = read_heatmaps(out / 'heatmaps' / f'person02_{action}_d1_uncomp.txt')
-        assert maps.values.shape == (4 * 8, 120, 160)  # eight frames of each pass
+    for job in read_job_list(out / 'test_clips.txt'):
+        maps = read_heatmaps(out / 'heatmaps' / f'{job.stem.name}.txt')
+        frames = [frame for first, end in job.frame_ranges for frame in range(first, end)]
+        assert len(job.frame_ranges) == 4
+        assert maps.frame_indices.tolist() == frames  # every one of every pass
+        assert maps.values.shape[1:] == (120, 160)
         # A view's largest value is 1 in the network's cells, and less between their centres.
         assert 0.5 < maps.values.max() <= 1 and maps.meta['method'] == 'gradcam'
         assert maps.meta['target_label'] in ('walking', 'running')
@@ -91,6 +95,9 @@ def test_without_its_checkpoint_it_says_where_to_get_it(clips, tmp_path):
         (['i3d'], {}, 'there is no folder data/raw_dataset/kth_data'),
         (['i3d'], {'PERSONS': '1-3'}, 'PERSONS is for SYNTHETIC=1'),
         (['i3d'], {'FIXATIONS': 'gaze.csv'}, 'there is no file gaze.csv'),
+        (['i3d'], {'EPOCHS': 'x'}, 'expected EPOCHS as a positive number, got x'),
+        (['i3d', 'my clips'], {}, "OUT_DIR without white space, got 'my clips'"),
+        (['i3d', '--stride'], {}, '--stride is no folder'),
         (['i3d'], {'SYNTHETIC': '1', 'PERSONS': 'all'}, 'expected a number or a range like 1-25'),
     ],
 )
@@ -99,6 +106,16 @@ def test_a_mistake_is_one_line(tmp_path, words, environment, fault):
     assert done.returncode == 2
     assert fault in done.stderr and done.stderr.count('\n') == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_what_was_trained_with_other_settings_is_not_taken_for_these(clips, tmp_path):
+    work = tmp_path / 'out' / 'training'
+    work.mkdir(parents=True)
+    (work / 'done').write_text('some_config.py EPOCHS=1 \n')
+    done = reproduce('i3d', 'out', cwd=tmp_path, KTH=str(clips), EPOCHS='3')
+    assert done.returncode == 2 and done.stderr.count('\n') == 1
+    assert 'trained with other settings (some_config.py EPOCHS=1 )' in done.stderr
+    assert 'another OUT_DIR' in done.stderr
 
 
 def test_help_names_every_setting(tmp_path):

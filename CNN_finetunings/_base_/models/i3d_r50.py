@@ -3,6 +3,7 @@ _base_ = 'mmaction::_base_/models/i3d_r50.py'
 
 model = dict(
     backbone=dict(
+        type='PyTorchVideoI3D',
         pretrained=None,  # MMAction2's base would fetch an ImageNet ResNet from the network
         pretrained2d=False,
         conv1_stride_t=1,

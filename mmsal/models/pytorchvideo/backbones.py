@@ -1,13 +1,33 @@
 """Backbones of MMAction2, changed where PyTorchVideo's networks are others.
 
-I3D needs no change: ``ResNet3d`` with ``conv1_stride_t=1, pool1_stride_t=1`` is the same network.
+All three freeze their ``frozen_stages`` when they are built. MMAction2 does it when training
+begins, which is too late for several processes: they have been told by then that every weight will
+have a gradient, and wait for it.
 """
 
 import torch
-from mmaction.models.backbones import X3D, ResNet3dSlowFast
+from mmaction.models.backbones import X3D, ResNet3d, ResNet3dSlowFast
 from mmaction.registry import MODELS
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
+
+
+@MODELS.register_module()
+class PyTorchVideoI3D(ResNet3d):
+    """I3D: ``ResNet3d``, which with the options of the configs is PyTorchVideo's network.
+
+    Args:
+        args, kwargs: Options of :class:`mmaction.models.ResNet3d`.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self._freeze_stages()
+
+    def train(self, mode: bool = True) -> 'PyTorchVideoI3D':
+        """Switch the mode; MMAction2's returns nothing."""
+        super().train(mode)
+        return self
 
 
 @MODELS.register_module()
@@ -20,6 +40,10 @@ class PyTorchVideoX3D(X3D):
     Args:
         args, kwargs: Options of :class:`mmaction.models.X3D`; X3D-L is ``gamma_d=5.0``.
     """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self._freeze_stages()
 
     def make_res_layer(self, block, layer_inplanes, inplanes, *args, **kwargs) -> nn.Module:
         layer = super().make_res_layer(block, layer_inplanes, inplanes, *args, **kwargs)
@@ -62,14 +86,20 @@ class PyTorchVideoSlowFast(ResNet3dSlowFast):
                 f'expected speed_ratio to equal resample_rate ({self.resample_rate}), got '
                 f'{self.speed_ratio}'
             )
+        for path in (self.slow_path, self.fast_path):
+            path._freeze_stages()
+        self._freeze_stem_lateral()
 
     def train(self, mode: bool = True) -> 'PyTorchVideoSlowFast':
         """Switch the mode; what is frozen stays in eval mode and without gradients."""
         super().train(mode)
+        self._freeze_stem_lateral()
+        return self
+
+    def _freeze_stem_lateral(self) -> None:
         slow = self.slow_path
         if slow.frozen_stages >= 0 and slow.lateral:
             slow.conv1_lateral.eval().requires_grad_(False)
-        return self
 
     def slow_frames(self, frames: int) -> Tensor:
         """Indices of the frames, of 0 to ``frames`` - 1, that the slow pathway sees.

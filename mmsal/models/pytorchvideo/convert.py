@@ -1,11 +1,12 @@
 """Weights of PyTorchVideo's Kinetics-400 networks, in MMAction2's names."""
 
+import re
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmsal.models.pytorchvideo.identify import is_pytorchvideo, network_name
 from mmsal.models.pytorchvideo.names import RULES, mmaction_name
@@ -32,11 +33,35 @@ class ConversionError(ValueError):
 
 
 def weights_of(checkpoint: Mapping) -> Mapping[str, Tensor] | None:
-    """The state dict in a checkpoint of PyTorchVideo's, or None if it is not one of theirs."""
-    weights = checkpoint.get('model_state', checkpoint)
-    if isinstance(weights, Mapping) and is_pytorchvideo(weights):
-        return weights
+    """The state dict in a checkpoint of PyTorchVideo's, or None if it is not one of theirs.
+
+    Found under ``model_state``, as published, under ``state_dict`` or at the top; names may begin
+    with ``module.`` (saved by a parallel wrapper) or ``model.`` (by a Lightning module).
+    """
+    for weights in (checkpoint.get('model_state'), checkpoint.get('state_dict'), checkpoint):
+        if not isinstance(weights, Mapping):
+            continue
+        bare = {re.sub(r'^(module\.|model\.)+', '', str(name)): w for name, w in weights.items()}
+        if is_pytorchvideo(bare):
+            return bare
     return None
+
+
+def as_mmaction(checkpoint: Mapping) -> Mapping:
+    """A checkpoint in MMAction2's form; one that is not PyTorchVideo's is returned as it is.
+
+    Returns:
+        For PyTorchVideo's {'state_dict': ..., 'meta': {'pytorchvideo': network}}, the network being
+        ``i3d_r50``, ``x3d_l`` or ``slowfast_r101``.
+
+    Raises:
+        ConversionError: PyTorchVideo's, and cannot be converted.
+    """
+    weights = weights_of(checkpoint)
+    if weights is None:
+        return checkpoint
+    network, converted = convert_state_dict(weights)
+    return {'state_dict': converted, 'meta': {'pytorchvideo': network}}
 
 
 def convert_state_dict(
@@ -89,113 +114,3 @@ def _in_order_of_heads(network: str, weights: 'OrderedDict[str, Tensor]') -> Ord
             (classifier[:, slow:], classifier[:, :slow]), dim=1
         )
     return weights
-
-
-def classifier_names(network: str) -> tuple[str, str]:
-    """The weights whose first dimension is the number of classes."""
-    layer = 'fc2' if network == 'x3d_l' else 'fc_cls'
-    return f'cls_head.{layer}.weight', f'cls_head.{layer}.bias'
-
-
-def check_fit(
-    model: nn.Module, network: str, weights: Mapping[str, Tensor], replace_head: bool = True
-) -> list[str]:
-    """Hold converted weights against a model: every name, both ways, and every shape.
-
-    Args:
-        model: A recognizer of MMAction2.
-        network: What the weights are of.
-        weights: As :func:`convert_state_dict` gives them.
-        replace_head: Whether a classifier for another number of classes may stay as it is.
-
-    Returns:
-        Names of the classifier's weights where the model is to keep its own, else none.
-
-    Raises:
-        ConversionError: The model is another network, or has other classes and may not.
-    """
-    own = model.state_dict()
-    title = NETWORKS[network].title
-    for names, others, where in ((own, weights, 'the checkpoint'), (weights, own, 'the model')):
-        missing = [
-            name for name in names if name not in others and 'num_batches_tracked' not in name
-        ]
-        if missing:
-            raise ConversionError(
-                f'the weights are those of {title} and do not fit the model of the config: '
-                f'{where} lacks {len(missing)} of {len(names)} weights, such as {missing[0]}'
-            )
-    classifier = classifier_names(network)
-    classes, trained = own[classifier[0]].shape[0], weights[classifier[0]].shape[0]
-    kept = list(classifier) if classes != trained else []
-    for name, tensor in weights.items():
-        if name not in kept and name in own and own[name].shape != tensor.shape:
-            raise ConversionError(
-                f'the weights are those of {title} and do not fit the model of the config: {name} '
-                f'is {list(tensor.shape)} in the checkpoint and {list(own[name].shape)} in the '
-                'model'
-            )
-    if kept and not replace_head:
-        raise ConversionError(
-            f'the weights of {title} are trained on {trained} classes, the model of the config '
-            f'has {classes}'
-        )
-    return kept
-
-
-def check_start(model: nn.Module, checkpoint: Mapping, name: object) -> list[str]:
-    """Whether training may start from a converted checkpoint (:func:`check_fit`).
-
-    Args:
-        model: A recognizer of MMAction2.
-        checkpoint: As :func:`mmsal.models.pytorchvideo.read_local_checkpoint` gives it; one of
-            MMAction2's own passes.
-        name: Of the checkpoint, for the error.
-
-    Returns:
-        Names of the classifier's weights that the model keeps.
-
-    Raises:
-        ConversionError: The model is another network.
-    """
-    network = (checkpoint.get('meta') or {}).get('pytorchvideo')
-    if network is None:
-        return []
-    try:
-        return check_fit(model, network, checkpoint['state_dict'])
-    except ConversionError as error:
-        raise ConversionError(f'checkpoint {name}: {error}') from error
-
-
-def load_pytorchvideo_state_dict(
-    model: nn.Module, weights: Mapping[str, Tensor], replace_head: bool = True
-) -> list[str]:
-    """Load a PyTorchVideo network's weights into the same network of MMAction2.
-
-    Args:
-        model: A recognizer built from a config of ``CNN_finetunings``.
-        weights: The state dict of PyTorchVideo's ``i3d_r50``, ``x3d_l`` or
-            ``slowfast_16x8_r101_50_50``, or a checkpoint with it under ``model_state``.
-        replace_head: With another number of classes, keep the model's own classifier (its last
-            layer) instead of refusing.
-
-    Returns:
-        Names of the weights that the model keeps.
-
-    Raises:
-        ConversionError: Another network, named, or a weight too many or too few.
-
-    Example:
-        >>> from mmsal.models import load_pytorchvideo_state_dict
-        >>> checkpoint = torch.load('I3D_8x8_R50.pyth', weights_only=True)  # doctest: +SKIP
-        >>> load_pytorchvideo_state_dict(model, checkpoint)  # doctest: +SKIP
-    """
-    found = weights_of(weights)
-    if found is None:
-        raise ConversionError('the weights are those of no network of PyTorchVideo')
-    network, converted = convert_state_dict(found)
-    kept = check_fit(model, network, converted, replace_head)
-    model.load_state_dict(
-        {name: tensor for name, tensor in converted.items() if name not in kept}, strict=False
-    )
-    return kept

@@ -44,7 +44,13 @@ class PyTorchVideoSlowFastHead(SlowFastHead):
         self, *args, pool_windows: Sequence[Sequence[int] | None] | None = None, **kwargs
     ) -> None:
         super().__init__(*args, **kwargs)
-        slow, fast = pool_windows or (None, None)
+        windows = (None, None) if pool_windows is None else pool_windows
+        if len(windows) != 2:
+            raise ValueError(
+                'expected pool_windows as two windows, of the slow and of the fast pathway, got '
+                f'{windows}'
+            )
+        slow, fast = windows
         self.slow_window_pool = WindowPool(slow)
         self.fast_window_pool = WindowPool(fast)
 

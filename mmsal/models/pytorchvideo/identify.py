@@ -11,8 +11,12 @@ _X3D_SIZES = {11: 'X3D-XS, -S or -M', 25: 'X3D-L'}
 
 
 def is_pytorchvideo(weights: Mapping) -> bool:
-    """Whether the names are those of a network that PyTorchVideo built."""
-    return any(re.match(r'blocks\.\d+\.', str(name)) for name in weights)
+    """Whether the names are those of a network of residual blocks that PyTorchVideo built.
+
+    Its transformers are called ``blocks.0.attn`` and so on like everybody's, and pass for no
+    network of PyTorchVideo.
+    """
+    return any(re.match(r'blocks\.\d+\.(res_blocks|multipathway_)', str(name)) for name in weights)
 
 
 def network_name(weights: Mapping[str, Tensor]) -> str:

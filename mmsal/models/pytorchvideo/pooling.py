@@ -22,8 +22,8 @@ class WindowPool(nn.Module):
     def __init__(self, window: Sequence[int] | None) -> None:
         super().__init__()
         if window is not None:
-            window = tuple(window)
-            if len(window) != 3 or any(extent < 1 for extent in window):
+            window = tuple(window) if isinstance(window, list | tuple) else (window,)
+            if len(window) != 3 or not all(isinstance(e, int) and e > 0 for e in window):
                 raise ValueError(
                     f'expected pool_window as three positive integers (time, height, width), '
                     f'got {window}'

@@ -9,8 +9,7 @@ from mmsal.models.pytorchvideo.convert import (
     MODEL_ZOO,
     NETWORKS,
     ConversionError,
-    convert_state_dict,
-    weights_of,
+    as_mmaction,
 )
 
 
@@ -25,8 +24,7 @@ def read_local_checkpoint(filename: str | Path, map_location='cpu') -> dict:
         map_location: As in :func:`torch.load`.
 
     Returns:
-        dict: The checkpoint. A converted one is {'state_dict': ..., 'meta': {'pytorchvideo':
-        'i3d_r50' | 'x3d_l' | 'slowfast_r101'}}.
+        dict: The checkpoint (:func:`mmsal.models.pytorchvideo.as_mmaction`).
 
     Raises:
         FileNotFoundError: There is no such file; of a published one it is said where it is.
@@ -36,14 +34,10 @@ def read_local_checkpoint(filename: str | Path, map_location='cpu') -> dict:
     if not Path(filename).expanduser().is_file():
         raise FileNotFoundError(_absent(filename))
     checkpoint = load_local_checkpoint(filename, map_location)
-    weights = weights_of(checkpoint) if isinstance(checkpoint, dict) else None
-    if weights is None:
-        return checkpoint
     try:
-        network, converted = convert_state_dict(weights)
+        return as_mmaction(checkpoint) if isinstance(checkpoint, dict) else checkpoint
     except ConversionError as error:
         raise ConversionError(f'{filename}: {error}') from error
-    return {'state_dict': converted, 'meta': {'pytorchvideo': network}}
 
 
 def _absent(filename: str | Path) -> str:

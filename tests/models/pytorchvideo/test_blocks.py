@@ -9,6 +9,7 @@ from mmaction.models.backbones import X3D
 from mmaction.registry import MODELS
 
 from mmsal.models.pytorchvideo import (
+    PyTorchVideoI3D,
     PyTorchVideoI3DHead,
     PyTorchVideoSlowFast,
     PyTorchVideoSlowFastHead,
@@ -35,10 +36,15 @@ def test_no_window_is_the_whole_map():
     torch.testing.assert_close(WindowPool(None)(maps).flatten(1), maps.mean(dim=(2, 3, 4)))
 
 
-@pytest.mark.parametrize('window', [(4, 7), (4, 7, 0), (1, 2, 3, 4)])
+@pytest.mark.parametrize('window', [(4, 7), (4, 7, 0), (1, 2, 3, 4), 7, '477', (4, 7, 7.0)])
 def test_a_window_that_is_none_is_refused(window):
     with pytest.raises(ValueError, match='three positive integers'):
         PyTorchVideoI3DHead(num_classes=2, in_channels=8, pool_window=window)
+
+
+def test_slowfast_wants_two_windows():
+    with pytest.raises(ValueError, match='two windows, of the slow and of the fast pathway'):
+        PyTorchVideoSlowFastHead(num_classes=2, in_channels=9, pool_windows=[(4, 7, 7)])
 
 
 HEADS = {
@@ -86,9 +92,26 @@ def test_only_the_shortcut_of_the_first_stage_differs_from_mmactions_x3d():
     assert set(ours) <= set(theirs)
 
 
-def test_switching_the_mode_returns_the_backbone():
-    backbone = PyTorchVideoX3D(gamma_d=1.0)
+BACKBONES = {
+    'i3d': lambda **options: PyTorchVideoI3D(depth=18, pretrained=None, **options),
+    'x3d': lambda **options: PyTorchVideoX3D(gamma_d=1.0, **options),
+}
+
+
+@pytest.mark.parametrize('build', BACKBONES.values(), ids=BACKBONES)
+def test_switching_the_mode_returns_the_backbone(build):
+    backbone = build()
     assert backbone.eval() is backbone and backbone.train() is backbone
+
+
+@pytest.mark.parametrize('build', BACKBONES.values(), ids=BACKBONES)
+def test_stages_are_frozen_from_the_beginning(build):
+    """Several processes are told when they begin which weights will have gradients."""
+    backbone = build(frozen_stages=2)
+    frozen = {name for name, weight in backbone.named_parameters() if not weight.requires_grad}
+    assert {name.split('.')[0].rstrip('_st') for name in frozen} == {'conv1', 'layer1', 'layer2'}
+    backbone.train()
+    assert frozen == {n for n, weight in backbone.named_parameters() if not weight.requires_grad}
 
 
 @pytest.fixture(scope='module')

@@ -8,7 +8,9 @@ from mmsal.models import load_pytorchvideo_state_dict
 from mmsal.models.pytorchvideo import (
     NETWORKS,
     ConversionError,
+    as_mmaction,
     check_fit,
+    check_start,
     convert_state_dict,
     read_local_checkpoint,
 )
@@ -20,7 +22,7 @@ OTHERS = {
     'slow_r50': 'Slow R50', 'c2d_r50': 'C2D R50', 'x3d_xs': 'X3D-XS, -S or -M',
     'x3d_s': 'X3D-XS, -S or -M', 'x3d_m': 'X3D-XS, -S or -M', 'slowfast_r50': 'SlowFast R50 8x8',
     'slowfast_r101': 'SlowFast R101 8x8', 'csn_r101': 'CSN R101', 'r2plus1d_r50': 'R(2+1)D R50',
-    'mvit_base_16x4': 'another network of PyTorchVideo',
+    'mvit_base_16x4': 'no network of PyTorchVideo',
 }  # fmt: skip
 
 
@@ -144,6 +146,49 @@ def test_a_file_of_another_network_is_named_with_the_file(tmp_path):
     torch.save({'model_state': hub().slow_r50(pretrained=False).state_dict()}, tmp_path / 'x.pyth')
     with pytest.raises(ConversionError, match=r'x\.pyth: the weights are those of Slow R50'):
         read_local_checkpoint(tmp_path / 'x.pyth')
+
+
+WRAPPINGS = {
+    'as published': lambda weights: {'model_state': weights},
+    'bare': lambda weights: weights,
+    'under state_dict': lambda weights: {'state_dict': weights},
+    'of a parallel wrapper': lambda weights: {
+        'model_state': {f'module.{name}': tensor for name, tensor in weights.items()}
+    },
+    'of a Lightning module': lambda weights: {
+        'state_dict': {f'model.{name}': tensor for name, tensor in weights.items()}
+    },
+}
+
+
+@pytest.mark.parametrize('wrap', WRAPPINGS.values(), ids=WRAPPINGS)
+def test_weights_are_found_however_they_were_saved(weights, wrap):
+    found = as_mmaction(wrap(weights['x3d_l']))
+    assert found['meta'] == {'pytorchvideo': 'x3d_l'}
+    assert set(found['state_dict']) == set(our_network('x3d_l').state_dict())
+
+
+def test_names_of_vision_transformers_are_left_alone():
+    """timm's, and MMAction2's VideoMAE, have blocks with numbers too."""
+    theirs = {'model': 3, 'blocks.0.norm1.weight': torch.ones(1), 'blocks.0.attn.qkv.weight': 0}
+    assert as_mmaction(theirs) is theirs
+    nested = {'state_dict': theirs}
+    assert as_mmaction(nested) is nested
+
+
+def test_a_start_of_mmactions_must_have_the_whole_backbone():
+    model = our_network('x3d_l', KTH)
+    own = model.state_dict()
+    assert check_start(model, {'state_dict': own}, 'x.pth') == []
+    headless = {name: own[name] for name in own if name.startswith('backbone')}
+    assert check_start(model, headless, 'x.pth') == []
+    wrapped = {f'module.{name}': tensor for name, tensor in headless.items()}
+    assert check_start(model, {'state_dict': wrapped}, 'x.pth') == []
+    for other in ({'backbone.conv1.weight': torch.ones(1)},
+                  {**own, 'backbone.conv5.conv.weight': torch.ones(1)},
+                  our_network('i3d_r50', KTH).state_dict()):  # fmt: skip
+        with pytest.raises(ConversionError, match=r'checkpoint x\.pth: \d+ of \d+ weights of the'):
+            check_start(model, {'state_dict': other}, 'x.pth')
 
 
 def test_checkpoints_of_others_are_left_as_they_are(tmp_path):
