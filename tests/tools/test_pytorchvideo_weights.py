@@ -3,7 +3,9 @@
 The weights are random and saved as PyTorchVideo saves them; nothing is downloaded.
 """
 
+import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +78,16 @@ def train(script: Path, config: Path, work_dir: Path, *options) -> subprocess.Co
         [sys.executable, str(script), str(config), '--work-dir', str(work_dir), *options],
         capture_output=True, text=True, check=False, cwd=work_dir.parent,
     )  # fmt: skip
+
+
+def trained_parts(work_dir: Path, weights: dict) -> set[str]:
+    """Parts of the backbone that an epoch changed."""
+    trained = torch.load(work_dir / 'epoch_1.pth', weights_only=True)['state_dict']
+    return {
+        name.split('.')[1]
+        for name, tensor in weights.items()
+        if name.startswith('backbone') and not torch.equal(trained[name], tensor)
+    }
 
 
 @pytest.mark.parametrize('tools', [ROOT / 'tools', THEIRS], ids=['ours', 'theirs'])
@@ -168,13 +180,7 @@ def test_training_with_every_saving(small, weights, tmp_path):
         'model.backbone.frozen_stages=2', 'optim_wrapper.paramwise_cfg=None',
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    trained = torch.load(tmp_path / 'work' / 'epoch_1.pth', weights_only=True)['state_dict']
-    changed = {
-        name.split('.')[1]
-        for name, tensor in weights.items()
-        if name.startswith('backbone') and not torch.equal(trained[name], tensor)
-    }
-    assert changed == {'layer3', 'layer4'}
+    assert trained_parts(tmp_path / 'work', weights) == {'layer3', 'layer4'}
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='there is a GPU')
@@ -262,3 +268,19 @@ def test_the_converter_refuses_what_it_cannot_read(checkpoint_path, command, tmp
 def test_the_converter_has_help(command):
     code, words, _ = command(TOOL, '--help')
     assert code == 0 and '--model' in words and 'i3d_r50' in words
+
+
+def test_frozen_stages_train_in_two_processes(small, weights, tmp_path):
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = str(free.getsockname()[1])
+    path = f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
+    done = subprocess.run(
+        ['bash', ROOT / 'tools' / 'dist_train.sh', small, '2', '--work-dir', tmp_path / 'work',
+         '--cfg-options', 'model.backbone.frozen_stages=3', 'train_dataloader.batch_size=1',
+         'optim_wrapper.paramwise_cfg=None'],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, 'PATH': path, 'PORT': port, 'OMP_NUM_THREADS': '1'},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert trained_parts(tmp_path / 'work', weights) == {'layer4'}
