@@ -1,7 +1,5 @@
 """list_videos.py: lists that VideoDataset reads, groups kept whole, a mistake in a line."""
 
-import argparse
-import importlib.util
 import shutil
 import subprocess
 import sys
@@ -11,24 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmsal.datasets.class_folders import check_complete, divide
 from mmsal.datasets.kth_sequences import OFFICIAL_SPLIT
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = 'data/list_videos.py'
 SUBSETS = ('train', 'val', 'test')
-
-
-def load_tool():
-    """The command as a module, to call its parts."""
-    spec = importlib.util.spec_from_file_location('list_videos', ROOT / 'tools' / COMMAND)
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(ROOT / 'tools'))
-        spec.loader.exec_module(module)
-    return module
-
-
-tool = load_tool()
 
 
 def touch(folder: Path, *clips: str) -> Path:
@@ -256,10 +242,8 @@ def test_any_split_has_every_clip_once_groups_whole_and_no_chance_in_it(
     clips, val, test, seed, grouped
 ):
     class_of = {clip: clip[0] for clip in clips}
-    args = argparse.Namespace(
-        val=val, test=test, seed=seed, group=r'group(\d)' if grouped else None, kth_split=False
-    )
-    subsets = tool.divide(class_of, args)
+    options = dict(val=val, test=test, seed=seed, group=r'group(\d)' if grouped else None)
+    subsets = divide(class_of, **options)
     assert subsets.keys() == class_of.keys()
     assert set(subsets.values()) <= set(SUBSETS)
     if grouped:
@@ -272,9 +256,9 @@ def test_any_split_has_every_clip_once_groups_whole_and_no_chance_in_it(
             for subset, share in (('val', val), ('test', test), ('train', 1 - val - test)):
                 assert found.count(subset) < share * len(found) + 1 + 1e-6
     backwards = dict(reversed(class_of.items()))
-    assert tool.divide(backwards, args) == subsets
+    assert divide(backwards, **options) == subsets
     try:
-        tool.check_complete(class_of, subsets)
+        check_complete(class_of, subsets)
         complete = True
     except ValueError:
         complete = False
