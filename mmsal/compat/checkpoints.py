@@ -90,7 +90,9 @@ def load_checkpoints_safely():
     Upstream: open-mmlab/mmengine#1655.
     """
     import torch
-    from mmengine.runner.checkpoint import CheckpointLoader
+    from mmengine.runner.checkpoint import CheckpointLoader, load_from_local
 
     torch.serialization.add_safe_globals(_safe_globals())
-    CheckpointLoader.register_scheme('', load_local_checkpoint, force=True)
+    # Not in the place of a reader that others registered since, mmsal.models among them.
+    if CheckpointLoader._schemes[''] is load_from_local:
+        CheckpointLoader.register_scheme('', load_local_checkpoint, force=True)

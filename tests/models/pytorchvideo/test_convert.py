@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from mmengine.runner.checkpoint import CheckpointLoader
 
+from mmsal import compat
 from mmsal.explain import load_config
 from mmsal.models import load_pytorchvideo_state_dict
 from mmsal.models.pytorchvideo import (
@@ -140,6 +142,14 @@ def test_a_published_file_is_read_in_our_names(weights, tmp_path):
     checkpoint = read_local_checkpoint(file)
     assert checkpoint['meta'] == {'pytorchvideo': 'i3d_r50'}
     assert set(checkpoint['state_dict']) == set(our_network('i3d_r50').state_dict())
+
+
+def test_applying_the_workarounds_again_keeps_the_reader(weights, tmp_path):
+    compat.apply()
+    file = tmp_path / 'X3D_L.pyth'
+    torch.save({'model_state': weights['x3d_l']}, file)
+    checkpoint = CheckpointLoader.load_checkpoint(str(file), map_location='cpu', logger='silent')
+    assert checkpoint['meta'] == {'pytorchvideo': 'x3d_l'}
 
 
 def test_a_file_of_another_network_is_named_with_the_file(tmp_path):
