@@ -26,7 +26,7 @@ def run_script(name: str) -> None:
         raise ValueError(f'expected --cfg-options KEY=VALUE ({error})') from error
     config = _check(args)
     if getattr(args, 'resume', None) is not None and config.get('load_from'):
-        _resume_or_begin(script, _nothing_to_resume(args, config))
+        _resume_or_begin(script, _starts(args, config))
     if args.launcher == 'pytorch' and int(os.environ.get('WORLD_SIZE', 1)) > 1:
         _distribute_on_cpu()
     script['main']()

@@ -119,6 +119,14 @@ def test_resuming_nothing_starts_from_the_published_file_too(small, weights, tmp
     assert 'nothing to resume' not in again.stderr
     second = torch.load(tmp_path / 'work' / 'epoch_2.pth', weights_only=True)
     assert second['meta']['epoch'] == 2
+    # A file that is named is what it goes on from, in a new folder too.
+    named = train(ROOT / 'tools' / 'train.py', small, tmp_path / 'new', '--resume',
+                  tmp_path / 'work' / 'epoch_2.pth', '--cfg-options', 'train_cfg.max_epochs=3',
+                  'train_cfg.val_begin=9')  # fmt: skip
+    assert named.returncode == 0, named.stderr[-3000:]
+    assert 'nothing to resume' not in named.stderr
+    assert not (tmp_path / 'new' / 'epoch_1.pth').exists()
+    assert (tmp_path / 'new' / 'epoch_3.pth').exists()
 
 
 @pytest.mark.parametrize('tools', [ROOT / 'tools', THEIRS], ids=['ours', 'theirs'])
