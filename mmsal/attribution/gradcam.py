@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmsal.attribution.cam_methods import CAM_METHODS
@@ -20,11 +19,11 @@ from mmsal.attribution.layers import (
     TargetLayerError,
     default_layer_names,
     find_layer,
-    split_name,
     split_names,
 )
-from mmsal.attribution.layouts import LayerOutput, LayoutError, find_layout
+from mmsal.attribution.layouts import LayoutError
 from mmsal.attribution.leaves import Leaves, cut_off
+from mmsal.attribution.on_grid import on_grid, resized
 
 _UNREACHED = 'the score does not depend on it'
 
@@ -142,28 +141,14 @@ class GradCAM(Explainer):
         maps = [one for found in maps.values() for one in found]
         most = max(one[0].numel() for one in maps)
         size = (shape.frames, *shape.size)
-        total = sum(_resized(one, size) * (one[0].numel() / most) for one in maps)
+        total = sum(resized(one, size) * (one[0].numel() / most) for one in maps)
         return total.unflatten(0, (shape.samples, shape.views))
 
     def _of_layer(self, name: str, uses: list, shape: InputShape) -> Tensor:
         """Maps [N V, t, h, w] of one layer, of as many views at a time as there are uses."""
-        batch = shape.samples * shape.views
-        everything = sum(leaf.numel() for leaf, _ in uses)
-        laid = []
-        for leaf, gradient in uses:
-            output = LayerOutput(
-                getattr(self.model, 'backbone', None),
-                split_name(name),
-                tuple(leaf.shape),
-                batch * leaf.numel() // everything,
-                (shape.frames, *shape.size),
-            )
-            layout = find_layout(output)
-            laid.append((layout(leaf), layout(gradient)))
-            if self.method != 'eigencam':  # which asks for no gradient
-                _check_reach(gradient, laid[-1][1])
-        activations, gradients = (torch.cat(parts) for parts in zip(*laid, strict=True))
-        return CAM_METHODS[self.method](activations, gradients)
+        # EigenCAM asks for no gradient, so none need reach the layer's positions.
+        found = on_grid(self.model, name, uses, shape, check_reach=self.method != 'eigencam')
+        return CAM_METHODS[self.method](*found)
 
     def __call__(
         self, data: dict, use_labels: bool = False, alpha: float = 0.5
@@ -194,20 +179,3 @@ class GradCAM(Explainer):
             frames = frames.permute(0, 1, 3, 4, 2).reshape(*maps.shape, 3)
         scores = torch.stack([one.scores for one in found])
         return alpha * colours + (1 - alpha) * frames, scores
-
-
-def _check_reach(gradient: Tensor, on_grid: Tensor) -> None:
-    """Refuse tokens of which only one, such as the class token, is read above them."""
-    positions = on_grid.abs().sum(dim=2).flatten(1).count_nonzero(dim=1)  # [B]
-    dropped = on_grid.numel() < gradient.numel()
-    one_alone = bool((positions == (0 if dropped else 1)).all()) and bool(gradient.any())
-    if one_alone and on_grid[0, :, 0].numel() > 1:
-        raise LayoutError(
-            'above it only one token is read, so no other counts; name a layer before the last '
-            'attention (the layer taken by default is one)'
-        )
-
-
-def _resized(maps: Tensor, size: tuple[int, int, int]) -> Tensor:
-    """[B, t, h, w] -> [B, T, H, W]."""
-    return F.interpolate(maps[:, None], size=size, mode='trilinear', align_corners=False)[:, 0]
