@@ -4,9 +4,11 @@ from mmaction.models.recognizers import Recognizer2D
 from mmaction.registry import MODELS
 from torch import Tensor
 
+from mmsal.models.gaze_aligned import GazeAligned
+
 
 @MODELS.register_module()
-class CNNLSTMRecognizer(Recognizer2D):
+class CNNLSTMRecognizer(GazeAligned, Recognizer2D):
     """Sequential recognizer: any 2-D backbone of MMAction2, then :class:`CNNLSTMHead`.
 
     Its CNN works frame by frame, so a change in one frame changes the features of that frame
@@ -15,7 +17,8 @@ class CNNLSTMRecognizer(Recognizer2D):
     Args:
         freeze_cnn (bool): Keep the CNN's weights and batch-norm statistics as they are and train
             the head alone. Defaults to False.
-        args, kwargs: Options of MMAction2's ``Recognizer2D``.
+        args, kwargs: Options of MMAction2's ``Recognizer2D``, and ``gaze_loss`` and ``gaze_layer``
+            of :class:`~mmsal.models.gaze_aligned.GazeAligned`.
     """
 
     def __init__(self, *args, freeze_cnn: bool = False, **kwargs) -> None:
@@ -23,6 +26,9 @@ class CNNLSTMRecognizer(Recognizer2D):
         self.freeze_cnn = freeze_cnn
         if freeze_cnn:
             self.backbone.requires_grad_(False)
+        loss = self.gaze_loss
+        if loss is not None and loss.target == 'class' and not loss.constant_weights:
+            self.cls_head.differentiable_twice = True
 
     def train(self, mode: bool = True):
         """Switch the mode; a frozen CNN stays in evaluation mode."""

@@ -57,6 +57,8 @@ class CNNLSTMHead(BaseHead):
         if cell not in CELLS:
             raise ValueError(f'expected cell to be one of {", ".join(CELLS)}, got {cell!r}')
         self.clip_len = clip_len
+        # Whether the gradient of its scores is to be differentiated again, as a gaze loss does.
+        self.differentiable_twice = False
         self.fc_feature = nn.Linear(in_channels, feature_size)
         self.dropout = nn.Dropout(dropout_ratio)
         sizes = [feature_size, *hidden_sizes, num_classes]
@@ -99,10 +101,10 @@ class CNNLSTMHead(BaseHead):
         Returns:
             Tensor: Logits [N, K] in (-1, 1).
         """
-        # cuDNN runs an LSTM's backward pass in training mode only; in eval mode the gradient that
-        # an explanation asks for needs torch's own kernels, here and nowhere else.
-        explaining = not self.training and torch.is_grad_enabled()
-        with torch.backends.cudnn.flags(enabled=False) if explaining else nullcontext():
+        # cuDNN runs an LSTM's backward pass in training mode only, and once only; the gradient that
+        # an explanation or a gaze loss asks for needs torch's own kernels, here and nowhere else.
+        own = torch.is_grad_enabled() and (self.differentiable_twice or not self.training)
+        with torch.backends.cudnn.flags(enabled=False) if own else nullcontext():
             for layer in self.recurrent:
                 features, _ = layer(features)
         return features[:, -1]

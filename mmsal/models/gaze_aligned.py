@@ -1,0 +1,300 @@
+"""Recognizers that learn to look where people look: the class loss, and one on their maps.
+
+Class activations need no second pass through the backbone. While MMAction2's own ``loss`` runs, the
+target layer's output and the class scores are kept; the gradient of the scores at that layer goes
+through the head alone, and is itself part of the graph. So class loss and gaze loss reach the
+backbone together, in the one backward pass that training runs anyway.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from mmaction.models.recognizers import Recognizer2D, Recognizer3D
+from mmaction.registry import MODELS
+from torch import Tensor, nn
+
+from mmsal.attribution.explainer import InputShape, frozen
+from mmsal.attribution.layers import (
+    TargetLayerError,
+    default_layer_names,
+    find_layer,
+    split_names,
+)
+from mmsal.attribution.layouts import LayoutError
+from mmsal.attribution.leaves import cut_off
+from mmsal.attribution.on_grid import on_grid, resized
+
+
+@dataclass
+class Recording:
+    """What a forward pass leaves for the gaze loss.
+
+    Attributes:
+        outputs: Of each layer, one per use, by the layer's name.
+        scores: Class scores before softmax [N V', K], as the head gave them.
+    """
+
+    outputs: dict[str, list[Tensor]] = field(default_factory=dict)
+    scores: Tensor | None = None
+
+
+class GazeAligned:
+    """What makes a recognizer of MMAction2 gaze-aligned; it stands before it among the bases.
+
+    Args:
+        gaze_loss (dict, optional): Config of :class:`~mmsal.models.GazeAlignmentLoss`. None trains
+            and tests as MMAction2 does.
+        gaze_layer (str, optional): Whose maps are aligned, such as ``backbone/layer4``; several
+            separated by commas. None takes :func:`mmsal.attribution.default_layer_names`, the
+            layer that Grad-CAM shows by default.
+        args, kwargs: Of the recognizer.
+
+    Raises:
+        TargetLayerError: There is no such layer; while training, if its output lies on no grid.
+        ValueError: The preprocessor mixes clips (``blending``), which gaze does not follow.
+    """
+
+    def __init__(
+        self,
+        *args,
+        gaze_loss: dict | None = None,
+        gaze_layer: str | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.gaze_loss = None if gaze_loss is None else MODELS.build(gaze_loss)
+        if self.gaze_loss is None:
+            return
+        if getattr(self.data_preprocessor, 'blending', None) is not None:
+            raise ValueError(
+                f'{type(self).__name__}: data_preprocessor.blending mixes clips, and their gaze '
+                'cannot follow: leave it out, or gaze_loss'
+            )
+        self._gaze_layers = (
+            default_layer_names(self) if gaze_layer is None else split_names(gaze_layer)
+        )
+        for name in self._gaze_layers:
+            find_layer(self, name)  # now rather than after the data is read
+
+    def loss(self, inputs: Tensor, data_samples: Sequence, **kwargs) -> dict[str, Tensor]:
+        """Losses of a batch: MMAction2's, ``loss_gaze``, and the share of clips with gaze.
+
+        Args:
+            inputs (Tensor): [N, S, 3, H, W] (2-D) or [N, V, 3, T, H, W] (3-D), preprocessed.
+            data_samples (Sequence): Of N samples; those with gaze have ``gaze_maps`` [S, h, w]
+                (:class:`mmsal.datasets.LoadGazeMaps`).
+            kwargs: Of MMAction2's ``loss``.
+
+        Returns:
+            dict[str, Tensor]: Scalars by name.
+
+        Raises:
+            TargetLayerError: The layer cannot be aligned.
+            ValueError: The gaze maps do not fit the clips or are coarser than the layer.
+        """
+        if self.gaze_loss is None:
+            return super().loss(inputs, data_samples, **kwargs)
+        shape = InputShape.of(self, inputs)
+        density = _densities(data_samples, shape)
+        if density is None:
+            losses = super().loss(inputs, data_samples, **kwargs)
+            found = 0.0
+            losses['loss_gaze'] = inputs.new_zeros(())
+        else:
+            density = density.to(inputs.device)
+            with self._recording() as recording:
+                losses = super().loss(inputs, data_samples, **kwargs)
+            maps = self._maps(recording, shape, _labels(data_samples, recording.scores))
+            losses['loss_gaze'] = self.gaze_loss(maps, density_on_grid(density, maps.shape[1:]))
+            clips = density.unflatten(0, (shape.samples, shape.views))
+            found = float((clips.flatten(1).sum(dim=1) > 0).float().mean())
+        losses['gaze_clips'] = inputs.new_tensor(found)
+        return losses
+
+    def predict(self, inputs: Tensor, data_samples: Sequence, **kwargs) -> Sequence:
+        """Predictions as MMAction2's; samples with ``gaze_maps`` get ``saliency_maps`` as well.
+
+        These are float32 [V, t, h, w], V views of t frames on the layer's own grid: the class
+        activation (Grad-CAM, not scaled) of the class that gets the highest score, or the
+        attention. None are made while a gradient is recorded: then somebody explains the model.
+        """
+        wanted = [i for i, sample in enumerate(data_samples or ()) if 'gaze_maps' in sample]
+        if self.gaze_loss is None or not wanted or torch.is_grad_enabled():
+            return super().predict(inputs, data_samples, **kwargs)
+        shape = InputShape.of(self, inputs)
+        layers = {name: find_layer(self, name) for name in self._gaze_layers}
+        average_clips = self.cls_head.average_clips
+        with frozen(self), torch.enable_grad(), cut_off(layers) as (leaves, _):
+            self.cls_head.average_clips = average_clips
+            with self._recording(layers={}) as recording:
+                data_samples = super().predict(inputs, data_samples, **kwargs)
+            for (name, *_), uses in leaves.items():
+                recording.outputs.setdefault(name, []).extend(uses)
+            scores = recording.scores.unflatten(0, (shape.samples, -1)).mean(dim=1)
+            classes = F.one_hot(scores.argmax(dim=1), scores.shape[1]).to(scores)
+            maps = self._maps(recording, shape, classes, rectified=True).detach().float()
+        for i, found in enumerate(maps.unflatten(0, (shape.samples, shape.views))):
+            if i in wanted:
+                data_samples[i].set_field(found.clone(), 'saliency_maps')
+        return data_samples
+
+    @contextmanager
+    def _recording(self, layers: dict[str, nn.Module] | None = None) -> Iterator[Recording]:
+        """Within the block, outputs of the layers and scores of the head are kept."""
+        if layers is None:
+            layers = {name: find_layer(self, name) for name in self._gaze_layers}
+        recording = Recording()
+
+        def keep_scores(module: nn.Module, inputs: tuple, output: Tensor) -> None:
+            recording.scores = output
+
+        def keep(name: str):
+            def hook(module: nn.Module, inputs: tuple, output: Tensor) -> None:
+                if torch.is_tensor(output):
+                    recording.outputs.setdefault(name, []).append(output)
+
+            return hook
+
+        handles = [layer.register_forward_hook(keep(name)) for name, layer in layers.items()]
+        handles.append(self.cls_head.register_forward_hook(keep_scores))
+        try:
+            yield recording
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _maps(
+        self, recording: Recording, shape: InputShape, classes: Tensor, rectified: bool = False
+    ) -> Tensor:
+        """Maps [N V, t, h, w] on the finest grid of the layers.
+
+        Args:
+            recording (Recording): Of the forward pass.
+            shape (InputShape): Of its inputs.
+            classes (Tensor): [N, K], how much each class counts.
+            rectified (bool): Pass each layer's map through Grad-CAM's ReLU.
+        """
+        if self.gaze_loss.target == 'attention':
+            maps = [
+                on_grid(self, name, [(use,) for use in uses], shape)[0].square().mean(dim=2)
+                for name, uses in self._used(recording).items()
+            ]
+        else:
+            maps = self._class_activations(recording, shape, classes)
+            # Not while training: where ReLU gives 0, a map that is wrong would never change.
+            maps = [one.relu() for one in maps] if rectified else maps
+        most = max(one[0].numel() for one in maps)
+        size = tuple(max(one.shape[axis] for one in maps) for axis in (1, 2, 3))
+        # As Grad-CAM adds layers up: by the share of the score that their positions carry.
+        return sum(
+            (one if one.shape[1:] == size else resized(one, size)) * (one[0].numel() / most)
+            for one in maps
+        )
+
+    def _class_activations(
+        self, recording: Recording, shape: InputShape, classes: Tensor
+    ) -> list[Tensor]:
+        outputs = self._used(recording)
+        places = [use for uses in outputs.values() for use in uses]
+        views = len(recording.scores) // len(classes)
+        # A mean over views, as Grad-CAM explains it; whatever the factor, a map has no unit.
+        score = (recording.scores * classes.repeat_interleave(views, dim=0)).sum() / views
+        exact = self.training and not self.gaze_loss.constant_weights
+        gradients = torch.autograd.grad(
+            score, places, retain_graph=True, create_graph=exact, allow_unused=True
+        )
+        gradients = iter(gradients)
+        maps = []
+        for name, uses in outputs.items():
+            found = [(use, gradient) for use in uses if (gradient := next(gradients)) is not None]
+            if not found:
+                raise TargetLayerError(
+                    f'layer {name!r} cannot be aligned: the class score does not depend on it'
+                )
+            try:
+                activations, weights = on_grid(self, name, found, shape)
+            except LayoutError as error:
+                raise TargetLayerError(f'layer {name!r} cannot be aligned: {error}') from error
+            maps.append((weights.mean(dim=(3, 4), keepdim=True) * activations).sum(dim=2))
+        return maps
+
+    def _used(self, recording: Recording) -> dict[str, list[Tensor]]:
+        """Outputs by layer.
+
+        Raises:
+            TargetLayerError: A layer gave none that a gradient passes, or the head no scores.
+        """
+        for name in self._gaze_layers:
+            uses = recording.outputs.get(name, ())
+            if not uses:
+                raise TargetLayerError(f'layer {name!r} gives no feature map to align')
+            if not all(use.requires_grad for use in uses):
+                raise TargetLayerError(
+                    f'layer {name!r} cannot be aligned: it is frozen, or its activations are not '
+                    'kept (gradient checkpointing); name a layer above it'
+                )
+        if not torch.is_tensor(recording.scores):
+            raise TargetLayerError('the head gives no class scores [N, K] to align')
+        return recording.outputs
+
+
+@MODELS.register_module()
+class GazeAlignedRecognizer2D(GazeAligned, Recognizer2D):
+    """MMAction2's ``Recognizer2D``, trained to look where people look; see :class:`GazeAligned`."""
+
+
+@MODELS.register_module()
+class GazeAlignedRecognizer3D(GazeAligned, Recognizer3D):
+    """MMAction2's ``Recognizer3D``, trained to look where people look; see :class:`GazeAligned`."""
+
+
+def density_on_grid(density: Tensor, grid: Sequence[int]) -> Tensor:
+    """Density of the frames on a layer's grid: the mean over the frames and cells it stands for.
+
+    Args:
+        density (Tensor): [B, T, h, w].
+        grid (Sequence[int]): (t, h', w') of the layer.
+
+    Returns:
+        Tensor: [B, t, h', w'], of any sum; 0 where none of the frames shows a fixation.
+
+    Raises:
+        ValueError: The grid is finer than the density.
+    """
+    if any(have < want for have, want in zip(density.shape[2:], grid[1:], strict=True)):
+        raise ValueError(
+            f'gaze maps of {density.shape[2]}x{density.shape[3]} cells are coarser than the '
+            f"layer's {grid[1]}x{grid[2]}: set map_size=({grid[1]}, {grid[2]}) of LoadGazeMaps"
+        )
+    if density.shape[1:] == tuple(grid):
+        return density
+    return F.adaptive_avg_pool3d(density[:, None], tuple(grid))[:, 0]
+
+
+def _densities(data_samples: Sequence, shape: InputShape) -> Tensor | None:
+    """Densities [N V, T, h, w] of a batch, 0 for samples without gaze; None if none has any."""
+    found = [sample.get('gaze_maps') for sample in data_samples]
+    known = [maps for maps in found if maps is not None and bool(maps.any())]
+    if not known:
+        return None
+    frames = shape.views * shape.frames
+    for maps in known:
+        if maps.dim() != 3 or len(maps) != frames or maps.shape != known[0].shape:
+            raise ValueError(
+                f'expected gaze_maps [{frames}, h, w], one per frame of the sample, got '
+                f'{[list(maps.shape) for maps in known]}'
+            )
+    nothing = torch.zeros_like(known[0])
+    stacked = [maps if maps is not None and bool(maps.any()) else nothing for maps in found]
+    return torch.stack(stacked).unflatten(1, (shape.views, shape.frames)).flatten(0, 1)
+
+
+def _labels(data_samples: Sequence, scores: Tensor) -> Tensor:
+    """How much each class counts in each sample, [N, K]: its own alone, or as soft labels say."""
+    labels = torch.stack([sample.gt_label for sample in data_samples]).to(scores.device)
+    if labels.is_floating_point():
+        return labels.to(scores)
+    return F.one_hot(labels[:, 0], scores.shape[1]).to(scores)
