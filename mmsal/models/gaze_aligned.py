@@ -136,6 +136,8 @@ class GazeAligned:
             scores = recording.scores.unflatten(0, (shape.samples, -1)).mean(dim=1)
             classes = F.one_hot(scores.argmax(dim=1), scores.shape[1]).to(scores)
             maps = self._maps(recording, shape, classes, rectified=True).detach().float()
+        for sample in data_samples:  # what is kept of them must not keep the graph
+            sample.set_pred_score(sample.pred_score.detach())
         for i, found in enumerate(maps.unflatten(0, (shape.samples, shape.views))):
             if i in wanted:
                 data_samples[i].set_field(found.clone(), 'saliency_maps')

@@ -137,9 +137,9 @@ class GazeAlignmentLoss(nn.Module):
         seen = mass > 0
         if not bool(seen.any()):
             return maps.new_zeros(())
-        share = seen / (seen.sum(dim=1, keepdim=True).clamp(min=1) * len(seen))
+        share = seen.to(kind) / (seen.sum(dim=1, keepdim=True).clamp(min=1) * len(seen))
         values = METRICS[self.metric](maps[seen], density[seen] / mass[seen][:, None])
-        return self.weight * self._warmed() * (values * share[seen].to(kind)).sum()
+        return self.weight * self._warmed() * (values * share[seen]).sum()
 
     def _warmed(self) -> float:
         """Share of the weight that counts by now."""

@@ -9,10 +9,13 @@ from torch import nn
 NORMALISE = dict(type='ActionDataPreprocessor', mean=[110.0] * 3, std=[50.0] * 3)
 
 
-def build(name: str, seed: int = 0) -> nn.Module:
-    """A recognizer in evaluation mode; its batch-norm statistics are not the initial ones."""
+def build(name: str, seed: int = 0, **changes) -> nn.Module:
+    """A recognizer in evaluation mode; its batch-norm statistics are not the initial ones.
+
+    ``changes`` are of the options of the recognizer itself, such as its type.
+    """
     torch.manual_seed(seed)
-    model = MODELS.build(Config(dict(model=ALL[name])).model)
+    model = MODELS.build(Config(dict(model={**ALL[name], **changes})).model)
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             nn.init.normal_(module.running_mean, std=0.1)
