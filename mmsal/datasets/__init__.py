@@ -1,6 +1,7 @@
 """Datasets and transforms, registered with MMAction2."""
 
 from .clip_range import ClipRange
+from .gaze_maps import LoadGazeMaps
 from .kth import KTHDataset
 
-__all__ = ['ClipRange', 'KTHDataset']
+__all__ = ['ClipRange', 'KTHDataset', 'LoadGazeMaps']

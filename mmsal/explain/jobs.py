@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-VIDEO_SUFFIXES = ('.avi', '.mp4', '.mkv', '.mov', '.webm', '.mpg', '.mpeg', '.m4v', '.wmv', '.flv')
+from mmsal.gaze import VIDEO_SUFFIXES
+
 HEATMAP_SUFFIXES = ('.txt', '.txt.gz', '.npz')
 
 _RANGES = re.compile(r'(?P<video>.+?)\s+frames\s+(?P<ranges>.+)$', re.IGNORECASE)

@@ -1,6 +1,6 @@
 """A clip on its way into the network, and the way back: frames and views of the source video."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,8 @@ from mmaction.registry import TRANSFORMS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 
+from mmsal.datasets.chance import chance_restored
+from mmsal.datasets.gaze_maps import LoadGazeMaps
 from mmsal.datasets.video import (
     VideoError,
     VideoInfo,
@@ -18,7 +20,6 @@ from mmsal.datasets.video import (
     probe_video,
     read_frames,
 )
-from mmsal.explain.chance import chance_restored
 from mmsal.heatmaps.geometry import GeometryError, View, coordinate_ramp, view_of_ramp
 
 
@@ -65,7 +66,7 @@ class ClipPipeline:
         self.use_frames = use_frames
         self.filename_tmpl = dataset.get('filename_tmpl', 'img_{:05}.jpg')
         self.first_number = dataset.get('start_index', 1) if use_frames else 0
-        steps = _with_clip_range(_with_loader(steps, use_frames))
+        steps = _with_clip_range(_with_loader(_without_gaze(steps), use_frames))
         if one_clip:
             steps = [_with_one_clip(step) for step in steps]
         try:
@@ -172,7 +173,7 @@ def _trace_views(steps: Sequence[Callable], decoded: dict) -> tuple[tuple[View, 
     try:
         # A step that draws at random draws the same again for the frames themselves.
         with chance_restored():
-            for step in steps:
+            for step in _moving(steps):
                 if type(step).__name__.startswith(('FormatShape', 'Pack')):
                     break
                 results = step(results)
@@ -181,6 +182,12 @@ def _trace_views(steps: Sequence[Callable], decoded: dict) -> tuple[tuple[View, 
         return None, str(error)
     except Exception as error:  # a transform that takes only uint8 pictures, say
         return None, f'{type(error).__name__} while tracing the pipeline: {error}'
+
+
+def _moving(steps: Sequence[Callable]) -> Iterator[Callable]:
+    """The steps, with those inside of ``LoadGazeMaps`` in its place: a ramp has no gaze."""
+    for step in steps:
+        yield from step.transforms if isinstance(step, LoadGazeMaps) else [step]
 
 
 def _samples_clips(step: Callable) -> bool:
@@ -208,6 +215,15 @@ def _with_loader(steps: Sequence[dict], use_frames: bool) -> list[dict]:
     for step in steps:
         exchanged.append({'type': 'DecordDecode'} if step['type'] == 'RawFrameDecode' else step)
     return exchanged
+
+
+def _without_gaze(steps: Sequence[dict]) -> list[dict]:
+    """Explaining needs no gaze, nor the table: only the transforms inside of ``LoadGazeMaps``."""
+    kept = []
+    for step in steps:
+        gaze = step['type'] in ('LoadGazeMaps', LoadGazeMaps)
+        kept += step.get('transforms', ()) if gaze else [step]
+    return kept
 
 
 def _with_clip_range(steps: Sequence[dict]) -> list[dict]:

@@ -1,6 +1,7 @@
 """Where people looked: the fixation table that every reader gives and every comparison takes."""
 
 from .maps import (
+    cell_density,
     fixation_density,
     fixation_map,
     fixations_in_intervals,
@@ -18,16 +19,21 @@ from .table import (
     validate_fixations,
     write_fixation_table,
 )
+from .video_names import VIDEO_SUFFIXES, VideoNames, pair_names
 
 __all__ = [
     'FIXATION_COLUMNS',
     'FORMATS',
+    'VIDEO_SUFFIXES',
     'GazeFormatError',
     'Recording',
+    'VideoNames',
+    'cell_density',
     'fixation_density',
     'fixation_map',
     'fixations_in_intervals',
     'frame_intervals',
+    'pair_names',
     'pixels_per_degree',
     'read_density_maps',
     'read_fixation_table',

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -163,6 +165,50 @@ def fixation_density(
     return density / total if total > 0 else density
 
 
+def cell_density(
+    points: np.ndarray,
+    size: tuple[int, int],
+    sigma: float | tuple[float, float],
+    weights: np.ndarray | None = None,
+) -> np.ndarray:
+    """Density of fixations on a coarse grid: each cell gets what of the Gaussians lies in its area.
+
+    What :func:`fixation_density` gives on a fine grid, summed over the pixels of each cell, but
+    exact at any standard deviation: the integral over a cell is a difference of two values of the
+    normal distribution function along each axis. What of a Gaussian falls beyond the grid is cut
+    off.
+
+    Args:
+        points: [N, 2], x and y in cells, origin top left: the first cell's middle is (0.5, 0.5).
+        size: (columns, rows) of the grid.
+        sigma: Standard deviation in cells, one or (along x, along y).
+        weights: [N], or [F, N] for F densities from the same points, 0 or more; None counts each
+            point once.
+
+    Returns:
+        float64 [rows, columns], or [F, rows, columns]; each sums to 1, or is 0 everywhere where no
+        point has a weight.
+
+    Raises:
+        GazeFormatError: A point is not on the grid.
+        ValueError: A standard deviation that is not positive, or weights that do not fit.
+    """
+    along = np.broadcast_to(np.asarray(sigma, np.float64), 2)
+    if not ((along > 0) & (along < np.inf)).all():
+        raise ValueError(f'expected a positive sigma, got {sigma}')
+    points = _checked(points, size)
+    weights = np.ones(len(points)) if weights is None else np.asarray(weights, np.float64)
+    if weights.ndim not in (1, 2) or weights.shape[-1] != len(points) or (weights < 0).any():
+        raise ValueError(f'expected {len(points)} weights of 0 or more')
+    across, down = (
+        _shares(places, length, one)
+        for places, length, one in zip(points.T, size, along, strict=True)
+    )
+    density = (weights[..., None, :] * down.T) @ across  # [..., rows, N] @ [N, columns]
+    total = density.sum((-2, -1), keepdims=True)
+    return density / np.where(total > 0, total, 1)
+
+
 def pixels_per_degree(
     screen_width_px: float,
     screen_width_cm: float,
@@ -197,6 +243,13 @@ def _bells(places: np.ndarray, length: int, sigma: float) -> np.ndarray:
     if sigma < NARROWEST_SIGMA:
         return (np.arange(length) == np.floor(places[:, None])).astype(np.float64)
     return np.exp(-(((np.arange(length) + 0.5 - places[:, None]) / sigma) ** 2) / 2)
+
+
+def _shares(places: np.ndarray, length: int, sigma: float) -> np.ndarray:
+    """What of a Gaussian at each place lies in each cell of one axis: [N, length]."""
+    edges = (np.arange(length + 1) - places[:, None]) / (sigma * math.sqrt(2))
+    values = np.array([math.erf(edge) for edge in edges.ravel().tolist()]).reshape(edges.shape)
+    return np.diff(values, axis=1) / 2
 
 
 def _checked(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:

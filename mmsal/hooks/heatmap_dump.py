@@ -12,9 +12,9 @@ from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmsal.datasets.chance import chance_restored
 from mmsal.explain import HEATMAP_SUFFIXES, Effort, Manifest, Output, Question, Ranks
 from mmsal.explain.batch import explain_group
-from mmsal.explain.chance import chance_restored
 from mmsal.explain.decoding import Decoded, one_line
 from mmsal.explain.manifest import failed
 from mmsal.explain.recognizer import sha256

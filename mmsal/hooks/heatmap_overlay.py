@@ -10,8 +10,8 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 
+from mmsal.datasets.chance import chance_restored
 from mmsal.explain import Question, find_class
-from mmsal.explain.chance import chance_restored
 from mmsal.explain.decoding import one_line
 from mmsal.explain.prediction import average_views
 from mmsal.hooks.borrowed import as_recognizer, names_of_classes

@@ -6,12 +6,13 @@ import av
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 from mmengine.config import Config
 
 from mmsal.explain import load_config
-from mmsal.explain.pipeline import ClipPipeline
+from mmsal.explain.pipeline import ClipPipeline, run_steps
 from mmsal.heatmaps.geometry import to_source
 
 WIDTH, HEIGHT, FRAMES = 96, 64, 40
@@ -167,6 +168,43 @@ def test_pipeline_that_turns_the_picture_says_so(video):
     clip = prepare.prepare(prepare.probe(video(0)))
     assert clip.views is None
     assert 'turns or bends' in clip.no_views
+
+
+@pytest.mark.parametrize('use_frames', [False, True])
+@pytest.mark.parametrize('frame_range', [None, (10, 30)])
+def test_gaze_in_the_pipeline_changes_nothing(video, folder, use_frames, frame_range):
+    """Neither is its table looked for, nor do folders of frames need a rate."""
+    gaze = dict(type='LoadGazeMaps', fixations='absent.csv', map_size=(7, 7), sigma=10.0)
+    pack = dict(type='PackActionInputs', algorithm_keys=('gaze_maps', 'gaze_points'))
+    plain = pipeline(RESIZE, FLIP, THREE, sample=CONSECUTIVE)
+    looked_at = pipeline(dict(gaze, transforms=[RESIZE, FLIP, THREE]), sample=CONSECUTIVE)
+    looked_at.test_pipeline[-1] = pack
+    path, found = folder(0) if use_frames else video(0), []
+    for config in (plain, looked_at):
+        prepare = ClipPipeline(config, use_frames)
+        assert prepare.clip_span() == 15
+        found.append(prepare.prepare(prepare.probe(path), frame_range))
+    one, other = found
+    assert len(one.views) == 3
+    assert one.views == other.views
+    np.testing.assert_array_equal(one.frame_indices, other.frame_indices)
+    assert torch.equal(one.data['inputs'][0], other.data['inputs'][0])
+
+
+def test_views_of_a_test_loop_s_pipeline_with_gaze_are_found(video, tmp_path):
+    """As of the heatmap dump, which runs the dataset's own steps; this video has no gaze."""
+    table = tmp_path / 'fixations.csv'
+    table.write_text('video,observer,start_s,end_s,x_px,y_px\nother,1,0,1,5,5\n', encoding='utf-8')
+    gaze = dict(type='LoadGazeMaps', fixations=table, map_size=(7, 7), sigma=10.0)
+    path, found = video(0), []
+    for spatial in ([RESIZE, TEN], [dict(gaze, transforms=[RESIZE, TEN])]):
+        steps = pipeline(*spatial, sample=CLIPS).test_pipeline
+        steps[-1]['algorithm_keys'] = ('gaze_maps', 'gaze_points')
+        sample = dict(filename=str(path), label=0, modality='RGB', start_index=0)
+        found.append(run_steps([TRANSFORMS.build(step) for step in steps], sample))
+    assert len(found[0].views) == 10
+    assert found[0].views == found[1].views
+    assert found[1].data['data_samples'][0].gaze_maps.shape == (120, 7, 7)
 
 
 def test_config_without_a_test_pipeline_is_refused():

@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from mmsal.gaze import (
     GazeFormatError,
+    cell_density,
     fixation_density,
     fixation_map,
     fixations_in_intervals,
@@ -117,6 +118,48 @@ def test_a_narrow_density_is_the_map_of_fixations(sigma):
     np.testing.assert_array_equal(density, fixation_map(points, (64, 36)) / 4)
 
 
+@given(st.data())
+def test_density_of_cells_is_a_fine_one_summed(data):
+    columns, rows = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 9))
+    sigma = data.draw(st.floats(0.15, 3))
+    place = st.tuples(st.floats(0, columns - 1e-9), st.floats(0, rows - 1e-9))
+    points = np.array(data.draw(st.lists(place, min_size=1, max_size=5)))
+    weights = data.draw(st.lists(st.floats(0.1, 3), min_size=len(points), max_size=len(points)))
+    fine = 40
+    expected = fixation_density(points * fine, (columns * fine, rows * fine), sigma * fine, weights)
+    expected = expected.reshape(rows, fine, columns, fine).sum((1, 3))
+    found = cell_density(points, (columns, rows), sigma, weights)
+    np.testing.assert_allclose(found, expected, atol=3e-4)
+    assert found.sum() == pytest.approx(1)
+
+
+@given(st.floats(0, 6.999), st.floats(0, 4.999), st.floats(0.01, 5), st.floats(0.01, 5))
+def test_density_of_cells_is_scipy_s_normal_distribution(x, y, sigma_x, sigma_y):
+    across = np.diff(stats.norm.cdf(np.arange(8), x, sigma_x))
+    down = np.diff(stats.norm.cdf(np.arange(6), y, sigma_y))
+    expected = np.outer(down, across) / (down.sum() * across.sum())
+    found = cell_density([(x, y)], (7, 5), (sigma_x, sigma_y))
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_many_densities_of_cells_come_from_the_same_points():
+    points = [(0.5, 0.5), (3.2, 1.9), (2.0, 0.1)]
+    weights = np.array([[1, 0, 0], [0, 2, 1], [0, 0, 0]])
+    found = cell_density(points, (4, 2), 0.7, weights)
+    assert found.shape == (3, 2, 4)
+    np.testing.assert_allclose(found.sum((1, 2)), [1, 1, 0])
+    np.testing.assert_allclose(found[0], cell_density(points[:1], (4, 2), 0.7))
+    np.testing.assert_allclose(found[1], cell_density([points[1]] * 2 + points[2:], (4, 2), 0.7))
+    assert not cell_density(np.empty((0, 2)), (4, 2), 0.7, np.empty((2, 0))).any()
+    assert cell_density([], (4, 2), 0.7).shape == (2, 4)
+
+
+def test_a_density_much_narrower_than_cells_is_in_the_cell_of_its_point():
+    found = cell_density([(1.5, 0.5), (2.99, 1.01)], (4, 2), 1e-4)
+    np.testing.assert_allclose(found, [[0, 0.5, 0, 0], [0, 0, 0.5, 0]])
+    np.testing.assert_allclose(cell_density([(1, 0.5)], (2, 1), 0.1), [[0.5, 0.5]])  # on the edge
+
+
 def test_fixations_of_two_milliseconds_are_in_a_frame_each():
     starts = np.arange(100) * 0.04
     ms = np.arange(3900)
@@ -139,6 +182,7 @@ def test_degrees_become_pixels():
         lambda: fixation_map([(4, 0)], (4, 2)),
         lambda: fixation_density([(0, -0.1)], (4, 2), 1),
         lambda: fixation_map([(np.nan, 0)], (4, 2)),
+        lambda: cell_density([(4, 0)], (4, 2), 1),
     ],
 )
 def test_points_outside_are_refused(call):
@@ -151,6 +195,10 @@ def test_points_outside_are_refused(call):
     [
         lambda: fixation_density([(0, 0)], (4, 2), 0),
         lambda: fixation_density([(0, 0)], (4, 2), 1, weights=[-1]),
+        lambda: cell_density([(0, 0)], (4, 2), (1, 0)),
+        lambda: cell_density([(0, 0)], (4, 2), np.nan),
+        lambda: cell_density([(0, 0)], (4, 2), 1, weights=[[-1]]),
+        lambda: cell_density([(0, 0)], (4, 2), 1, weights=[1, 1]),
         lambda: fixation_map([(1, 2, 3)], (4, 2)),
         lambda: frame_intervals([0.0]),
         lambda: frame_intervals([0.0, 0.0]),

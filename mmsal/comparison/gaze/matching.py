@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from numbers import Real
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
 from mmsal.comparison.gaze.claims import Claims, agree, claims_of_maps, claims_of_video
 from mmsal.datasets.video import VideoError, probe_video
-from mmsal.explain.jobs import HEATMAP_SUFFIXES, VIDEO_SUFFIXES
+from mmsal.explain.jobs import HEATMAP_SUFFIXES
+from mmsal.gaze import VIDEO_SUFFIXES, pair_names
 from mmsal.heatmaps import HeatmapFormatError, read_heatmaps
 
 
@@ -95,7 +94,7 @@ def match(
 ) -> Matching:
     """Bring together what belongs to each video, and check that it fits.
 
-    Names are paired by :func:`pair_names`.
+    Names are paired by :func:`mmsal.gaze.pair_names`.
 
     Args:
         models: Folder of heatmaps of each model.
@@ -142,65 +141,6 @@ def match(
         shown = ', '.join(unused[:5]) + (' ...' if len(unused) > 5 else '')
         matching.notes.append(f'fixations of {len(unused)} videos without heatmaps: {shown}')
     return matching
-
-
-def pair_names(stems: Iterable[str], names: Iterable[str]) -> dict[str, str]:
-    """The name that belongs to each stem, where there is no doubt.
-
-    They belong together if they are the same path, with or without the suffix of a video file; or
-    if one is the end of the other, part by part (``walking/a`` and ``a.avi``), and nothing else
-    on either side could be meant. Folders or suffixes that contradict (``walking/a`` and
-    ``running/a.avi``) never do. Composed and decomposed letters (Unicode NFC and NFD) are the same.
-
-    Args:
-        stems: Paths of heatmaps below their folder, without the suffix of a heatmap file.
-        names: Names of videos.
-
-    Returns:
-        Names by stem, both as they were given; stems without a name of their own are absent.
-    """
-    others: dict[tuple[str, ...], list[tuple[str, _Parts]]] = defaultdict(list)
-    for name in map(str, names):
-        parts = _parts(name)
-        others[parts.path[-1:]].append((name, parts))
-    same, alike = [], []
-    for stem in stems:
-        own = _parts(stem)
-        for name, parts in others[own.path[-1:]]:
-            if own.fits(parts):
-                alike.append((stem, name))
-                if own.path == parts.path:
-                    same.append((stem, name))
-    decided = {stem for stem, _ in same}
-    pairs = {stem: name for stem, name in _without_doubt(alike) if stem not in decided}
-    return pairs | dict(_without_doubt(same))
-
-
-def _without_doubt(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Pairs of which both sides are in no other pair."""
-    stems, names = Counter(stem for stem, _ in pairs), Counter(name for _, name in pairs)
-    return [(stem, name) for stem, name in pairs if stems[stem] == names[name] == 1]
-
-
-class _Parts(NamedTuple):
-    """A name of a video: its folders and last part, and the suffix of a video file, or ''."""
-
-    path: tuple[str, ...]
-    suffix: str
-
-    def fits(self, other: _Parts) -> bool:
-        """Whether one is the end of the other, and no suffix says another file."""
-        length = min(len(self.path), len(other.path))
-        if length and self.path[-length:] != other.path[-length:]:
-            return False
-        return self.suffix == other.suffix or not (self.suffix and other.suffix)
-
-
-def _parts(name: str) -> _Parts:
-    name = unicodedata.normalize('NFC', name).replace('\\', '/')
-    suffix = next((one for one in VIDEO_SUFFIXES if name.lower().endswith(one)), '')
-    path = name[: len(name) - len(suffix)].split('/')
-    return _Parts(tuple(part for part in path if part not in ('', '.')), suffix)
 
 
 def _check(
