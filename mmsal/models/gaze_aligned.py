@@ -121,7 +121,7 @@ class GazeAligned:
         activation (Grad-CAM, not scaled) of the class that gets the highest score, or the
         attention. None are made while a gradient is recorded: then somebody explains the model.
         """
-        wanted = [i for i, sample in enumerate(data_samples or ()) if 'gaze_maps' in sample]
+        wanted = [i for i, sample in enumerate(data_samples or ()) if hasattr(sample, 'gaze_maps')]
         if self.gaze_loss is None or not wanted or torch.is_grad_enabled():
             return super().predict(inputs, data_samples, **kwargs)
         shape = InputShape.of(self, inputs)
@@ -278,7 +278,7 @@ def density_on_grid(density: Tensor, grid: Sequence[int]) -> Tensor:
 
 def _densities(data_samples: Sequence, shape: InputShape) -> Tensor | None:
     """Densities [N V, T, h, w] of a batch, 0 for samples without gaze; None if none has any."""
-    found = [sample.get('gaze_maps') for sample in data_samples]
+    found = [getattr(sample, 'gaze_maps', None) for sample in data_samples]
     known = [maps for maps in found if maps is not None and bool(maps.any())]
     if not known:
         return None

@@ -1,0 +1,61 @@
+# The small CNN-LSTM, trained to look where the simulated observers of SYNTHETIC clips look
+# (docs/gaze_training.md): to try every step in minutes on two CPU cores.
+#   python tools/data/synthetic/make_clips.py data/synthetic_kth
+#   python tools/train.py THIS
+# Clips elsewhere: MMSAL_FIXATIONS=DIR/fixations.csv in the environment, and
+# --cfg-options {train,val,test}_dataloader.dataset.data_root=DIR.
+_base_ = ['../kth/cnnlstm_r18-small_1xb8-16x1x1-12e_kth-synthetic-rgb.py']
+
+fixations = '{{$MMSAL_FIXATIONS:data/synthetic_kth/fixations.csv}}'
+sigma = {{'$MMSAL_SIGMA:10'}}  # pixels of the video that are one degree for the observers
+map_size = (6, 7)  # cells of the last layer, rows and columns, for the input size below
+gaze_keys = ('gaze_maps', 'gaze_points')
+meta_keys = ('img_shape', 'video_id', 'clip_range', 'frame_inds', 'original_shape')
+
+model = dict(gaze_loss=dict(type='GazeAlignmentLoss', metric='kl', weight=1.0))
+
+train_pipeline = [
+    dict(type='DecordInit'),
+    dict(type='ClipRange'),
+    dict(type='SampleFrames', clip_len=16, frame_interval=1, num_clips=1),
+    dict(type='DecordDecode'),
+    dict(
+        type='LoadGazeMaps',
+        fixations=fixations,
+        sigma=sigma,
+        map_size=map_size,
+        transforms=[
+            dict(type='Resize', scale=(112, 84), keep_ratio=False),
+            dict(type='Flip', flip_ratio=0.5),
+        ],
+    ),
+    dict(type='FormatShape', input_format='NCHW'),
+    dict(type='PackActionInputs', algorithm_keys=gaze_keys, meta_keys=meta_keys),
+]
+test_pipeline = [
+    dict(type='DecordInit'),
+    dict(type='ClipRange'),
+    dict(type='SampleFrames', clip_len=16, frame_interval=1, num_clips=1, test_mode=True),
+    dict(type='DecordDecode'),
+    dict(
+        type='LoadGazeMaps',
+        fixations=fixations,
+        sigma=sigma,
+        map_size=map_size,
+        transforms=[dict(type='Resize', scale=(112, 84), keep_ratio=False)],
+    ),
+    dict(type='FormatShape', input_format='NCHW'),
+    dict(type='PackActionInputs', algorithm_keys=gaze_keys, meta_keys=meta_keys),
+]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+
+val_evaluator = [
+    dict(type='AccMetric', metric_options=dict(top_k_accuracy=dict(topk=(1,)))),
+    dict(type='GazeMetric'),
+]
+test_evaluator = val_evaluator
+custom_hooks = [dict(type='GazeCountHook')]
+# The epoch that is most often right need not be the one that looks most like people: both are kept.
+default_hooks = dict(checkpoint=dict(save_best=['acc/top1', 'gaze/nss'], rule='greater'))
