@@ -42,6 +42,7 @@ def _check(args):
     from mmsal.models.pytorchvideo import check_start
 
     config = load_config(args.config, args.cfg_options)
+    _check_variables(args.cfg_options or {}, config)
     if getattr(args, 'resume', None) not in (None, 'auto'):
         _check_resumed(read_checkpoint(args.resume), args.resume)
     elif config.get('resume') and _is_file_name(config.get('load_from')):
@@ -77,6 +78,17 @@ def _check(args):
             'optim_wrapper.type=BFloat16OptimWrapper'
         )
     return config
+
+
+def _check_variables(options: dict, config) -> None:
+    """Refuse to set a variable of the configs with gaze that their pipelines have read already."""
+    for name in ('fixations', 'sigma', 'map_size'):
+        if name in options and 'LoadGazeMaps' in str(config.get('train_dataloader')):
+            raise ValueError(
+                f'--cfg-options {name}=... does not reach the pipelines: set MMSAL_FIXATIONS or '
+                'MMSAL_SIGMA in the environment, or each by its place '
+                f'(train_dataloader.dataset.pipeline.4.{name}=...)'
+            )
 
 
 def _check_resumed(checkpoint: dict, name: str) -> None:

@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 from torch import Tensor
 
 from mmsal.attribution.on_grid import resized
+from mmsal.gaze import area_shares
 from mmsal.metrics import score_map
 
 # By the name that is logged, that in mmsal.metrics.
@@ -206,16 +207,8 @@ def to_cells(density: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     if density.shape == tuple(size):
         return density.astype(np.float64)
-    rows, columns = (_shares(many, few) for many, few in zip(density.shape, size, strict=True))
+    rows, columns = (area_shares(many, few) for many, few in zip(density.shape, size, strict=True))
     return rows @ density @ columns.T
-
-
-def _shares(many: int, few: int) -> np.ndarray:
-    """[few, many]: how much of each of many equal parts of a length lies in each of few."""
-    edges, bounds = np.arange(many + 1) * few, np.arange(few + 1) * many  # in 1 / (many * few)
-    starts = np.maximum(edges[:-1], bounds[:-1, None])
-    ends = np.minimum(edges[1:], bounds[1:, None])
-    return np.clip(ends - starts, 0, None) / few
 
 
 def _gaze(sample: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,7 @@
 """Where people looked: the fixation table that every reader gives and every comparison takes."""
 
 from .maps import (
+    area_shares,
     cell_density,
     fixation_density,
     fixation_map,
@@ -28,6 +29,7 @@ __all__ = [
     'GazeFormatError',
     'Recording',
     'VideoNames',
+    'area_shares',
     'cell_density',
     'fixation_density',
     'fixation_map',

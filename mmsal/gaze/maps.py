@@ -209,6 +209,26 @@ def cell_density(
     return density / np.where(total > 0, total, 1)
 
 
+def area_shares(many: int, few: int) -> np.ndarray:
+    """How much of each of many equal parts of a length lies in each of few.
+
+    Along each axis of a density of mass per cell, ``area_shares(many, few) @ density`` brings it to
+    fewer cells, and what lies across a border is divided by area.
+
+    Args:
+        many: Parts of the length.
+        few: Parts of the same length.
+
+    Returns:
+        float64 [few, many], columns sum to 1.
+    """
+    # In units of 1 / (many * few) all bounds are whole numbers.
+    edges, bounds = np.arange(many + 1) * few, np.arange(few + 1) * many
+    starts = np.maximum(edges[:-1], bounds[:-1, None])
+    ends = np.minimum(edges[1:], bounds[1:, None])
+    return np.clip(ends - starts, 0, None) / few
+
+
 def pixels_per_degree(
     screen_width_px: float,
     screen_width_cm: float,

@@ -15,6 +15,7 @@ from mmsal.hooks.borrowed import bare_model
 
 FIELDS = ('gaze_maps', 'gaze_points')  # what LoadGazeMaps gives, and samples must carry
 NAMED = 5  # clips without gaze that the log names
+MOVES = ('Resize', 'Rescale', 'Crop', 'Flip')  # in the names of transforms that move the picture
 
 
 @HOOKS.register_module()
@@ -31,7 +32,8 @@ class GazeCountHook(Hook):
 
     - no clip of the training list has gaze;
     - the model has a ``gaze_loss``, but the training pipeline no ``LoadGazeMaps``, or
-      ``PackActionInputs`` does not pass on what it gives;
+      ``PackActionInputs`` does not pass on what it gives, or a transform that resizes, crops or
+      flips comes after it, where gaze cannot follow;
     - ``GazeMetric`` is to score the validation, whose pipeline gives it no gaze.
 
     A validation or test list without gaze is a warning.
@@ -86,6 +88,10 @@ class Leaf:
         """The steps that load gaze."""
         return [step for step in self.steps if isinstance(step, LoadGazeMaps)]
 
+    def after_gaze(self) -> list:
+        """The steps after the one that loads gaze."""
+        return self.steps[self.steps.index(self.loading[0]) + 1 :]
+
 
 class GazeList:
     """The clips of a data loader, and what its pipelines do with gaze.
@@ -115,7 +121,13 @@ class GazeList:
                 f'gaze: {reason}, but the {self.name} pipeline has no LoadGazeMaps: put it after '
                 'the decoding, around the transforms that resize, crop and flip'
             )
-        for step in (step for leaf in loading for step in leaf.steps):
+        for step in (step for leaf in loading for step in leaf.after_gaze()):
+            kind = type(step).__name__
+            if any(word in kind for word in MOVES):
+                raise ValueError(
+                    f'gaze: {reason}, but {kind} comes after LoadGazeMaps in the {self.name} '
+                    'pipeline, where gaze cannot follow: put it into its transforms'
+                )
             if isinstance(step, PackActionInputs) and not set(FIELDS) <= {*step.algorithm_keys}:
                 raise ValueError(
                     f'gaze: {reason}, but PackActionInputs of the {self.name} pipeline leaves the '

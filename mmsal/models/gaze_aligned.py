@@ -26,6 +26,7 @@ from mmsal.attribution.layers import (
 from mmsal.attribution.layouts import LayoutError
 from mmsal.attribution.leaves import cut_off
 from mmsal.attribution.on_grid import on_grid, resized
+from mmsal.gaze import area_shares
 
 
 @dataclass
@@ -254,10 +255,10 @@ class GazeAlignedRecognizer3D(GazeAligned, Recognizer3D):
 
 
 def density_on_grid(density: Tensor, grid: Sequence[int]) -> Tensor:
-    """Density of the frames on a layer's grid: the mean over the frames and cells it stands for.
+    """Density of the frames on a layer's grid: what lies in each of its cells, by area.
 
     Args:
-        density (Tensor): [B, T, h, w].
+        density (Tensor): [B, T, h, w], mass per cell.
         grid (Sequence[int]): (t, h', w') of the layer.
 
     Returns:
@@ -273,7 +274,11 @@ def density_on_grid(density: Tensor, grid: Sequence[int]) -> Tensor:
         )
     if density.shape[1:] == tuple(grid):
         return density
-    return F.adaptive_avg_pool3d(density[:, None], tuple(grid))[:, 0]
+    time, rows, columns = (
+        torch.from_numpy(area_shares(many, few)).to(density)
+        for many, few in zip(density.shape[1:], grid, strict=True)
+    )
+    return torch.einsum('btij,at,ri,cj->barc', density, time, rows, columns)
 
 
 def _densities(data_samples: Sequence, shape: InputShape) -> Tensor | None:

@@ -9,6 +9,7 @@ from scipy import ndimage, stats
 
 from mmsal.gaze import (
     GazeFormatError,
+    area_shares,
     cell_density,
     fixation_density,
     fixation_map,
@@ -188,6 +189,16 @@ def test_degrees_become_pixels():
 def test_points_outside_are_refused(call):
     with pytest.raises(GazeFormatError, match='1 outside'):
         call()
+
+
+@given(st.integers(1, 40), st.integers(1, 40))
+def test_area_shares_are_those_of_a_fine_ruler(many, few):
+    found = area_shares(many, few)
+    places = (np.arange(many * few) + 0.5) / (many * few)  # no border lies inside of such a part
+    ruler = np.zeros((few, many))
+    np.add.at(ruler, ((places * few).astype(int), (places * many).astype(int)), 1 / few)
+    np.testing.assert_allclose(found, ruler, atol=1e-12)
+    np.testing.assert_allclose(found.sum(axis=0), 1)
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,13 @@ def test_gaze_that_would_not_arrive_is_refused(make, table, train, val, others, 
     assert '\n' not in str(error.value)
 
 
+def test_what_moves_the_picture_after_the_gaze_is_refused(make, table):
+    steps = pipeline(table)
+    steps.insert(5, dict(type='Flip', flip_ratio=0.5))
+    with pytest.raises(ValueError, match='but Flip comes after LoadGazeMaps in the training'):
+        begin(make(steps, pipeline(table), **ALIGNED))
+
+
 def test_plain_training_is_left_alone(make, table):
     assert begin(make(pipeline(None), pipeline(None))) == []
     # Without a loss the gaze may be there to score by: the control of an experiment.

@@ -327,7 +327,7 @@ def test_descends(name):
     model = aligned(name, weight=10.0).train()
     wrapper = OptimWrapper(torch.optim.Adam(model.parameters(), lr=1e-3))
     data = with_gaze(name, gaze=(0, 1), size=2)
-    values = [float(model.train_step(copy.deepcopy(data), wrapper)['loss_gaze']) for _ in range(15)]
+    values = [model.train_step(copy.deepcopy(data), wrapper)['loss_gaze'].item() for _ in range(15)]
     assert values[-1] < 0.7 * values[0]
 
 
@@ -350,8 +350,12 @@ def test_density_on_a_coarser_grid_keeps_the_mass_where_it_is():
     density = torch.rand(2, 8, 6, 4)
     density[0, :2] = 0
     found = density_on_grid(density, (4, 3, 2))
-    expected = density.view(2, 4, 2, 3, 2, 2, 2).mean(dim=(2, 4, 6))
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(found, density.view(2, 4, 2, 3, 2, 2, 2).sum(dim=(2, 4, 6)))
+    uneven = density_on_grid(density, (3, 4, 3))
+    torch.testing.assert_close(uneven.sum(dim=(1, 2, 3)), density.sum(dim=(1, 2, 3)))
+    torch.testing.assert_close(  # a third of a row of six is half of a row of four
+        uneven[:, :, 0].sum(dim=(1, 2)), (density[:, :, 0] + density[:, :, 1] / 2).sum(dim=(1, 2))
+    )
     assert not found[0, 0].any()
     assert density_on_grid(density, (8, 6, 4)) is density
 

@@ -208,6 +208,11 @@ def test_options_reach_a_pipeline_by_its_steps(clips, tmp_path):
     assert f'{tmp_path / "absent.csv"}: ' in refused(train(clips, tmp_path / 'work', *options))
 
 
+def test_a_variable_that_the_pipelines_have_read_is_refused(clips, tmp_path):
+    line = refused(train(clips, tmp_path / 'work', f'fixations={clips / "fixations.csv"}'))
+    assert 'does not reach the pipelines: set MMSAL_FIXATIONS' in line
+
+
 def test_no_such_table_is_one_line(clips, tmp_path):
     line = refused(train(clips, tmp_path / 'work', MMSAL_FIXATIONS=str(tmp_path / 'absent.csv')))
     assert str(tmp_path / 'absent.csv') in line
