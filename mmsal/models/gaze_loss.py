@@ -73,8 +73,9 @@ class GazeAlignmentLoss(nn.Module):
 
     Args:
         metric (str): ``'kl'``, ``'cc'``, ``'nss'``, ``'sim'`` or ``'mse'``; definitions in
-            :mod:`mmsal.models.gaze_loss`. Defaults to ``'kl'``.
-        weight (float): Factor beside the class loss, 0 or more. Defaults to 1.
+            :mod:`mmsal.models.gaze_loss`. Defaults to ``'cc'``.
+        weight (float): Factor beside the class loss, 0 or more. Defaults to 1, which can be too
+            much: where the class loss stands still, take less (docs/gaze_training.md).
         warmup (int): Iterations over which the factor rises evenly from 0; those of MMEngine's
             runner, so that a resumed training goes on where it stopped. Defaults to 0.
         target (str): Which map. ``'class'`` is the class activation (Grad-CAM, before its ReLU) of
@@ -91,7 +92,7 @@ class GazeAlignmentLoss(nn.Module):
 
     def __init__(
         self,
-        metric: str = 'kl',
+        metric: str = 'cc',
         weight: float = 1.0,
         warmup: int = 0,
         target: str = 'class',

@@ -21,7 +21,7 @@ from mmsal.attribution.layouts import LayerOutput, find_layout, layout_shape
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted((ROOT / 'configs' / 'gaze').glob('*.py'))
-SMALL = ROOT / 'configs/gaze/cnnlstm_r18-small-gaze-kl_1xb8-16x1x1-12e_kth-synthetic-rgb.py'
+SMALL = ROOT / 'configs/gaze/cnnlstm_r18-small-gaze-cc_1xb8-16x1x1-12e_kth-synthetic-rgb.py'
 STEP = 4  # LoadGazeMaps' place in its pipelines
 
 pytestmark = pytest.mark.usefixtures('one_thread')

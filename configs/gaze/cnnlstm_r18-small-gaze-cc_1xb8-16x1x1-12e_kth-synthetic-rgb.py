@@ -12,7 +12,7 @@ map_size = (6, 7)  # cells of the last layer, rows and columns, for the input si
 gaze_keys = ('gaze_maps', 'gaze_points')
 meta_keys = ('img_shape', 'video_id', 'clip_range', 'frame_inds', 'original_shape')
 
-model = dict(gaze_loss=dict(type='GazeAlignmentLoss', metric='kl', weight=1.0))
+model = dict(gaze_loss=dict(type='GazeAlignmentLoss', metric='cc', weight=0.1))
 
 train_pipeline = [
     dict(type='DecordInit'),

@@ -15,7 +15,7 @@ gaze_keys = ('gaze_maps', 'gaze_points')
 
 model = dict(
     type='GazeAlignedRecognizer3D',
-    gaze_loss=dict(type='GazeAlignmentLoss', metric='kl', weight=1.0),
+    gaze_loss=dict(type='GazeAlignmentLoss', metric='cc', weight=0.3),
 )
 
 train_pipeline = [

@@ -1,11 +1,11 @@
-# X3D-L 16x5 with random weights, on small pictures of SYNTHETIC clips, drawn to where
+# I3D R50 8x8 with random weights, on small pictures of SYNTHETIC clips, drawn to where
 # simulated observers look (docs/gaze_training.md): to try every step in minutes on two CPU cores.
 # What it scores says nothing about KTH.
 #   python tools/data/synthetic/make_clips.py data/synthetic_kth
 #   python tools/train.py THIS
 # Clips elsewhere: MMSAL_FIXATIONS=DIR/fixations.csv in the environment, and
 # --cfg-options {train,val,test}_dataloader.dataset.data_root=DIR.
-_base_ = '../../CNN_finetunings/x3d/x3d_l-small_1xb8-16x2x1-12e_kth-synthetic-rgb.py'
+_base_ = '../../CNN_finetunings/i3d/i3d_r50-small_1xb8-8x4x1-12e_kth-synthetic-rgb.py'
 
 fixations = '{{$MMSAL_FIXATIONS:data/synthetic_kth/fixations.csv}}'
 sigma = {{'$MMSAL_SIGMA:10'}}  # pixels of the video that are one degree for the observers
@@ -14,13 +14,13 @@ gaze_keys = ('gaze_maps', 'gaze_points')
 
 model = dict(
     type='GazeAlignedRecognizer3D',
-    gaze_loss=dict(type='GazeAlignmentLoss', metric='kl', weight=1.0),
+    gaze_loss=dict(type='GazeAlignmentLoss', metric='cc', weight=0.3),
 )
 
 train_pipeline = [
     dict(type='DecordInit'),
     dict(type='ClipRange'),
-    dict(type='SampleFrames', clip_len=16, frame_interval=2, num_clips=1),
+    dict(type='SampleFrames', clip_len=8, frame_interval=4, num_clips=1),
     dict(type='DecordDecode'),
     dict(
         type='LoadGazeMaps',
@@ -38,7 +38,7 @@ train_pipeline = [
 test_pipeline = [
     dict(type='DecordInit'),
     dict(type='ClipRange'),
-    dict(type='SampleFrames', clip_len=16, frame_interval=2, num_clips=1, test_mode=True),
+    dict(type='SampleFrames', clip_len=8, frame_interval=4, num_clips=1, test_mode=True),
     dict(type='DecordDecode'),
     dict(
         type='LoadGazeMaps',

@@ -1,4 +1,4 @@
-# X3D-L 16x5, fine-tuned on a folder of clips and drawn to where people looked in them
+# SlowFast R101 16x8, fine-tuned on a folder of clips and drawn to where people looked in them
 # (docs/gaze_training.md): the class activation of the true class is drawn towards the density of
 # fixations. tools/data/gaze/read_fixations.py makes the table; where it lies, and how many pixels
 # of the videos are one degree for whoever watched, the environment tells all pipelines at once:
@@ -6,21 +6,24 @@
 # (--cfg-options reaches a pipeline by its steps alone, each by itself:
 # train_dataloader.dataset.pipeline.3.fixations=gaze.csv, and val_dataloader likewise). Clips whose
 # video is not in the table are trained on without gaze. The test, with 30 views, is without.
-_base_ = '../../CNN_finetunings/x3d/x3d_l_pytorchvideo-pretrained_1xb8-16x5x1-20e_finetune-rgb.py'
+_base_ = (
+    '../../CNN_finetunings/slowfast/'
+    'slowfast_r101_pytorchvideo-pretrained_1xb8-16x8x1-20e_finetune-rgb.py'
+)
 
 fixations = '{{$MMSAL_FIXATIONS:data/clips/fixations.csv}}'
 sigma = {{'$MMSAL_SIGMA:30'}}  # pixels of the videos that are one degree: yours will be others
-map_size = (10, 10)  # cells of the last layer, rows and columns, for the crops below
+map_size = (7, 7)  # cells of the last layer, rows and columns, for the crops below
 gaze_keys = ('gaze_maps', 'gaze_points')
 
 model = dict(
     type='GazeAlignedRecognizer3D',
-    gaze_loss=dict(type='GazeAlignmentLoss', metric='kl', weight=1.0),
+    gaze_loss=dict(type='GazeAlignmentLoss', metric='cc', weight=0.3),
 )
 
 train_pipeline = [
     dict(type='DecordInit'),
-    dict(type='SampleFrames', clip_len=16, frame_interval=5, num_clips=1),
+    dict(type='SampleFrames', clip_len=64, frame_interval=2, num_clips=1),
     dict(type='DecordDecode'),
     dict(
         type='LoadGazeMaps',
@@ -28,8 +31,8 @@ train_pipeline = [
         sigma=sigma,
         map_size=map_size,
         transforms=[
-            dict(type='RandomRescale', scale_range=(356, 446)),
-            dict(type='RandomCrop', size=312),
+            dict(type='RandomRescale', scale_range=(256, 320)),
+            dict(type='RandomCrop', size=224),
             dict(type='Flip', flip_ratio=0.5),
         ],
     ),
@@ -38,7 +41,7 @@ train_pipeline = [
 ]
 val_pipeline = [
     dict(type='DecordInit'),
-    dict(type='SampleFrames', clip_len=16, frame_interval=5, num_clips=1, test_mode=True),
+    dict(type='SampleFrames', clip_len=64, frame_interval=2, num_clips=1, test_mode=True),
     dict(type='DecordDecode'),
     dict(
         type='LoadGazeMaps',
@@ -46,8 +49,8 @@ val_pipeline = [
         sigma=sigma,
         map_size=map_size,
         transforms=[
-            dict(type='Resize', scale=(-1, 356)),
-            dict(type='CenterCrop', crop_size=312),
+            dict(type='Resize', scale=(-1, 256)),
+            dict(type='CenterCrop', crop_size=224),
         ],
     ),
     dict(type='FormatShape', input_format='NCTHW'),
