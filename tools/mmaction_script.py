@@ -82,12 +82,14 @@ def _check(args):
 
 def _check_variables(options: dict, config) -> None:
     """Refuse to set a variable of the configs with gaze that their pipelines have read already."""
+    steps = (config.get('train_dataloader') or {}).get('dataset', {}).get('pipeline') or ()
+    places = [place for place, step in enumerate(steps) if step.get('type') == 'LoadGazeMaps']
     for name in ('fixations', 'sigma', 'map_size'):
-        if name in options and 'LoadGazeMaps' in str(config.get('train_dataloader')):
+        if name in options and places:
             raise ValueError(
                 f'--cfg-options {name}=... does not reach the pipelines: set MMSAL_FIXATIONS or '
                 'MMSAL_SIGMA in the environment, or each by its place '
-                f'(train_dataloader.dataset.pipeline.4.{name}=...)'
+                f'(train_dataloader.dataset.pipeline.{places[0]}.{name}=...)'
             )
 
 

@@ -63,7 +63,5 @@ val_evaluator = [
 custom_hooks = [dict(type='PyTorchVideoWeightsHook'), dict(type='GazeCountHook')]
 # The epoch that is most often right need not be the one that looks most like people: both are kept.
 default_hooks = dict(checkpoint=dict(save_best=['acc/top1', 'gaze/nss'], rule='greater'))
-# The share of clips whose frames had gaze, over the epoch so far rather than in the last batch.
-log_processor = dict(
-    custom_cfg=[dict(data_src='gaze_clips', method_name='mean', window_size='epoch')]
-)
+# The share of clips whose frames had gaze: of the last hundred batches, not of the last one alone.
+log_processor = dict(custom_cfg=[dict(data_src='gaze_clips', method_name='mean', window_size=100)])

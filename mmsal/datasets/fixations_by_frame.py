@@ -95,6 +95,10 @@ class FixationsByFrame:
         self._paired[file] = name
         return name
 
+    def fixations(self, name: str) -> np.ndarray:
+        """Those of a video, one of ``videos``: float64 [N, 4], start_s, end_s, x_px, y_px."""
+        return self._numbers[slice(*self._rows[name])]
+
     def shown(
         self, name: str, starts: np.ndarray, ends: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -110,7 +114,7 @@ class FixationsByFrame:
             source video; and bool [F, N], which of them each frame shows. See
             :func:`mmsal.gaze.fixations_in_intervals`.
         """
-        numbers = self._numbers[slice(*self._rows[name])]
+        numbers = self.fixations(name)
         table = pd.DataFrame(numbers[:, :2], columns=_NUMBERS[:2])
         _, first, back = np.unique(starts, return_index=True, return_inverse=True)
         frames, rows = fixations_in_intervals(table, starts[first], ends[first])

@@ -124,6 +124,18 @@ class LoadGazeMaps(BaseTransform):
         """
         return self._gaze.pair(filenames)
 
+    def fixations_of(self, file: str | Path) -> np.ndarray:
+        """Fixations of a video file or folder of frames, as the table has them.
+
+        Args:
+            file: ``filename`` or ``frame_dir`` of a sample.
+
+        Returns:
+            float64 [N, 4], start and end in seconds, x and y in pixels; N is 0 without gaze.
+        """
+        name = self._gaze.name_of(file)
+        return np.zeros((0, 4)) if name is None else self._gaze.fixations(name)
+
     def transform(self, results: dict) -> dict | None:
         """Transform the frames of a sample and add their gaze.
 

@@ -12,10 +12,15 @@ from torch.utils.data import DataLoader
 
 from mmsal.datasets.gaze_maps import LoadGazeMaps
 from mmsal.hooks.borrowed import bare_model
+from mmsal.hooks.gaze_fit import fit_of_gaze
 
 FIELDS = ('gaze_maps', 'gaze_points')  # what LoadGazeMaps gives, and samples must carry
 NAMED = 5  # clips without gaze that the log names
-MOVES = ('Resize', 'Rescale', 'Crop', 'Flip')  # in the names of transforms that move the picture
+# Transforms that leave every pixel where it is, or only order and pack.
+STAY = (
+    'ColorJitter', 'FormatGCNInput', 'FormatShape', 'Normalize', 'PackActionInputs',
+    'RandomErasing', 'Rename', 'ToTensor', 'Transpose',
+)  # fmt: skip
 
 
 @HOOKS.register_module()
@@ -32,14 +37,25 @@ class GazeCountHook(Hook):
 
     - no clip of the training list has gaze;
     - the model has a ``gaze_loss``, but the training pipeline no ``LoadGazeMaps``, or
-      ``PackActionInputs`` does not pass on what it gives, or a transform that resizes, crops or
-      flips comes after it, where gaze cannot follow;
-    - ``GazeMetric`` is to score the validation, whose pipeline gives it no gaze.
+      ``PackActionInputs`` does not pass on what it gives, or a transform comes after it that may
+      move the picture, where gaze cannot follow;
+    - frames are decoded with ``mode='efficient'``, which gives others than those that were sampled;
+    - most fixations lie outside of the picture or the time of their video: other units than pixels
+      of the source video and seconds, or another screen (up to 20 videos are looked at);
+    - ``GazeMetric`` is to score the validation, whose pipeline gives it no gaze, or whose model has
+      no ``gaze_loss`` and so no maps.
 
     A validation or test list without gaze is a warning.
 
     In a config: ``custom_hooks = [dict(type='GazeCountHook')]``.
+
+    Args:
+        stay (Sequence[str]): Names of further transforms that may stand after ``LoadGazeMaps``,
+            because they leave every pixel where it is.
     """
+
+    def __init__(self, stay: Sequence[str] = ()) -> None:
+        self.stay = (*STAY, *stay)
 
     def before_train(self, runner: Runner) -> None:
         """Check, pair and count.
@@ -50,13 +66,20 @@ class GazeCountHook(Hook):
         lists = [GazeList('training', runner.train_dataloader)]
         if runner.val_loop is not None:
             lists.append(GazeList('validation', runner.val_dataloader))
-        if getattr(bare_model(runner), 'gaze_loss', None) is not None:
-            lists[0].check('the model has a gaze_loss')
+        aligned = getattr(bare_model(runner), 'gaze_loss', None) is not None
+        if aligned:
+            lists[0].check('the model has a gaze_loss', self.stay)
         if lists[1:] and _has_gaze_metric(runner.val_evaluator):
-            lists[1].check('val_evaluator has a GazeMetric')
+            if not aligned:
+                raise ValueError(
+                    'gaze: val_evaluator has a GazeMetric, but the model has no gaze_loss, and so '
+                    'no maps to score; gaze_loss.weight=0 gives maps alone'
+                )
+            lists[1].check('val_evaluator has a GazeMetric', self.stay)
         pair_lists(lists)
         for one in lists:
-            one.log(runner, refuse=one is lists[0])
+            one.log(runner, refuse=aligned and one is lists[0])
+            one.check_units(runner)
 
     def before_test(self, runner: Runner) -> None:
         """Pair and count.
@@ -67,6 +90,7 @@ class GazeCountHook(Hook):
         tested = GazeList('test', runner.test_dataloader)
         pair_lists([tested])
         tested.log(runner)
+        tested.check_units(runner)
 
 
 @dataclass
@@ -109,8 +133,12 @@ class GazeList:
         ]
         loader._iterator = None
 
-    def check(self, reason: str) -> None:
-        """Refuse pipelines none of which loads gaze, or that lose what they load.
+    def check(self, reason: str, stay: Sequence[str] = STAY) -> None:
+        """Refuse pipelines none of which loads gaze, or that lose or misplace what they load.
+
+        Args:
+            reason (str): Why gaze is needed.
+            stay (Sequence[str]): Names of transforms that may come after it.
 
         Raises:
             ValueError: So it is.
@@ -121,18 +149,38 @@ class GazeList:
                 f'gaze: {reason}, but the {self.name} pipeline has no LoadGazeMaps: put it after '
                 'the decoding, around the transforms that resize, crop and flip'
             )
+        for step in (step for leaf in loading for step in leaf.steps):
+            if getattr(step, 'mode', None) == 'efficient':
+                raise ValueError(
+                    f"gaze: {reason}, but {type(step).__name__}(mode='efficient') of the "
+                    f'{self.name} pipeline decodes other frames than those that were sampled'
+                )
         for step in (step for leaf in loading for step in leaf.after_gaze()):
             kind = type(step).__name__
-            if any(word in kind for word in MOVES):
+            if kind not in stay:
                 raise ValueError(
                     f'gaze: {reason}, but {kind} comes after LoadGazeMaps in the {self.name} '
-                    'pipeline, where gaze cannot follow: put it into its transforms'
+                    'pipeline, where gaze could not follow it: put it into its transforms if it '
+                    f"moves the picture, else name it (GazeCountHook(stay=['{kind}']))"
                 )
             if isinstance(step, PackActionInputs) and not set(FIELDS) <= {*step.algorithm_keys}:
                 raise ValueError(
                     f'gaze: {reason}, but PackActionInputs of the {self.name} pipeline leaves the '
                     f'gaze out: set algorithm_keys={FIELDS}'
                 )
+
+    def check_units(self, runner: Runner) -> None:
+        """Log how much of the gaze fits its videos.
+
+        Raises:
+            ValueError: Most of it does not.
+        """
+        for leaf in self.leaves:
+            videos = [video for video in dict.fromkeys(leaf.videos) if video in leaf.with_gaze]
+            for step in leaf.loading:
+                if (fit := fit_of_gaze(step, videos)) is not None:
+                    fit.refuse_others(self.name, step.fixations)
+                    runner.logger.info(f'gaze: {fit}')
 
     def log(self, runner: Runner, refuse: bool = False) -> None:
         """Log how many clips have gaze; nothing where no pipeline loads it.

@@ -6,6 +6,7 @@ through the head alone, and is itself part of the graph. So class loss and gaze 
 backbone together, in the one backward pass that training runs anyway.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from mmaction.models.recognizers import Recognizer2D, Recognizer3D
 from mmaction.registry import MODELS
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmsal.attribution.explainer import InputShape, frozen
@@ -26,7 +28,7 @@ from mmsal.attribution.layers import (
 from mmsal.attribution.layouts import LayoutError
 from mmsal.attribution.leaves import cut_off
 from mmsal.attribution.on_grid import on_grid, resized
-from mmsal.gaze import area_shares
+from mmsal.models.gaze_batch import class_shares, densities_of, density_on_grid
 
 
 @dataclass
@@ -35,10 +37,12 @@ class Recording:
 
     Attributes:
         outputs: Of each layer, one per use, by the layer's name.
+        versions: Of each of these, how often it had been written to when the layer gave it.
         scores: Class scores before softmax [N V', K], as the head gave them.
     """
 
     outputs: dict[str, list[Tensor]] = field(default_factory=dict)
+    versions: dict[str, list[int]] = field(default_factory=dict)
     scores: Tensor | None = None
 
 
@@ -67,6 +71,7 @@ class GazeAligned:
     ) -> None:
         super().__init__(*args, **kwargs)
         self.gaze_loss = None if gaze_loss is None else MODELS.build(gaze_loss)
+        self._warned = False
         if self.gaze_loss is None:
             return
         if getattr(self.data_preprocessor, 'blending', None) is not None:
@@ -98,8 +103,16 @@ class GazeAligned:
         """
         if self.gaze_loss is None:
             return super().loss(inputs, data_samples, **kwargs)
+        if not self._warned and not any(hasattr(one, 'gaze_maps') for one in data_samples):
+            self._warned = True
+            print_log(
+                'gaze: the model has a gaze_loss, but a batch came without gaze_maps: has the '
+                'training pipeline LoadGazeMaps, and PackActionInputs its algorithm_keys?',
+                logger='current',
+                level=logging.WARNING,
+            )
         shape = InputShape.of(self, inputs)
-        density = _densities(data_samples, shape)
+        density = densities_of(data_samples, shape)
         if density is None:
             losses = super().loss(inputs, data_samples, **kwargs)
             found = 0.0
@@ -108,7 +121,7 @@ class GazeAligned:
             density = density.to(inputs.device)
             with self._recording() as recording:
                 losses = super().loss(inputs, data_samples, **kwargs)
-            maps = self._maps(recording, shape, _labels(data_samples, recording.scores))
+            maps = self._maps(recording, shape, class_shares(data_samples, recording.scores))
             losses['loss_gaze'] = self.gaze_loss(maps, density_on_grid(density, maps.shape[1:]))
             clips = density.unflatten(0, (shape.samples, shape.views))
             found = float((clips.flatten(1).sum(dim=1) > 0).float().mean())
@@ -120,10 +133,13 @@ class GazeAligned:
 
         These are float32 [V, t, h, w], V views of t frames on the layer's own grid: the class
         activation (Grad-CAM, not scaled) of the class that gets the highest score, or the
-        attention. None are made while a gradient is recorded: then somebody explains the model.
+        attention. None are made while a gradient is recorded (then somebody explains the model),
+        nor in torch's inference mode.
         """
         wanted = [i for i, sample in enumerate(data_samples or ()) if hasattr(sample, 'gaze_maps')]
-        if self.gaze_loss is None or not wanted or torch.is_grad_enabled():
+        # A gradient is recorded by whoever explains the model; in inference mode there can be none.
+        gradients = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+        if self.gaze_loss is None or not wanted or any(gradients):
             return super().predict(inputs, data_samples, **kwargs)
         shape = InputShape.of(self, inputs)
         layers = {name: find_layer(self, name) for name in self._gaze_layers}
@@ -158,6 +174,7 @@ class GazeAligned:
             def hook(module: nn.Module, inputs: tuple, output: Tensor) -> None:
                 if torch.is_tensor(output):
                     recording.outputs.setdefault(name, []).append(output)
+                    recording.versions.setdefault(name, []).append(output._version)
 
             return hook
 
@@ -239,6 +256,13 @@ class GazeAligned:
                     f'layer {name!r} cannot be aligned: it is frozen, or its activations are not '
                     'kept (gradient checkpointing); name a layer above it'
                 )
+            versions = recording.versions.get(name, [])
+            if any(use._version != version for use, version in zip(uses, versions, strict=False)):
+                # Tests and Grad-CAM would show another map than the one that was aligned.
+                raise TargetLayerError(
+                    f'layer {name!r} cannot be aligned: what follows it writes over its output '
+                    '(ReLU in place); name the activation or the block'
+                )
         if not torch.is_tensor(recording.scores):
             raise TargetLayerError('the head gives no class scores [N, K] to align')
         return recording.outputs
@@ -252,56 +276,3 @@ class GazeAlignedRecognizer2D(GazeAligned, Recognizer2D):
 @MODELS.register_module()
 class GazeAlignedRecognizer3D(GazeAligned, Recognizer3D):
     """MMAction2's ``Recognizer3D``, trained to look where people look; see :class:`GazeAligned`."""
-
-
-def density_on_grid(density: Tensor, grid: Sequence[int]) -> Tensor:
-    """Density of the frames on a layer's grid: what lies in each of its cells, by area.
-
-    Args:
-        density (Tensor): [B, T, h, w], mass per cell.
-        grid (Sequence[int]): (t, h', w') of the layer.
-
-    Returns:
-        Tensor: [B, t, h', w'], of any sum; 0 where none of the frames shows a fixation.
-
-    Raises:
-        ValueError: The grid is finer than the density.
-    """
-    if any(have < want for have, want in zip(density.shape[2:], grid[1:], strict=True)):
-        raise ValueError(
-            f'gaze maps of {density.shape[2]}x{density.shape[3]} cells are coarser than the '
-            f"layer's {grid[1]}x{grid[2]}: set map_size=({grid[1]}, {grid[2]}) of LoadGazeMaps"
-        )
-    if density.shape[1:] == tuple(grid):
-        return density
-    time, rows, columns = (
-        torch.from_numpy(area_shares(many, few)).to(density)
-        for many, few in zip(density.shape[1:], grid, strict=True)
-    )
-    return torch.einsum('btij,at,ri,cj->barc', density, time, rows, columns)
-
-
-def _densities(data_samples: Sequence, shape: InputShape) -> Tensor | None:
-    """Densities [N V, T, h, w] of a batch, 0 for samples without gaze; None if none has any."""
-    found = [getattr(sample, 'gaze_maps', None) for sample in data_samples]
-    known = [maps for maps in found if maps is not None and bool(maps.any())]
-    if not known:
-        return None
-    frames = shape.views * shape.frames
-    for maps in known:
-        if maps.dim() != 3 or len(maps) != frames or maps.shape != known[0].shape:
-            raise ValueError(
-                f'expected gaze_maps [{frames}, h, w], one per frame of the sample, got '
-                f'{[list(maps.shape) for maps in known]}'
-            )
-    nothing = torch.zeros_like(known[0])
-    stacked = [maps if maps is not None and bool(maps.any()) else nothing for maps in found]
-    return torch.stack(stacked).unflatten(1, (shape.views, shape.frames)).flatten(0, 1)
-
-
-def _labels(data_samples: Sequence, scores: Tensor) -> Tensor:
-    """How much each class counts in each sample, [N, K]: its own alone, or as soft labels say."""
-    labels = torch.stack([sample.gt_label for sample in data_samples]).to(scores.device)
-    if labels.is_floating_point():
-        return labels.to(scores)
-    return F.one_hot(labels[:, 0], scores.shape[1]).to(scores)

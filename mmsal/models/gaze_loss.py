@@ -8,6 +8,7 @@ which sums to 1 over a frame.
 """
 
 from collections.abc import Callable
+from numbers import Real
 
 import torch
 import torch.nn.functional as F
@@ -105,10 +106,11 @@ class GazeAlignmentLoss(nn.Module):
                     f'GazeAlignmentLoss: expected {name} to be one of {", ".join(known)}, got '
                     f'{value!r}'
                 )
-        if not 0 <= weight < float('inf') or warmup < 0:
+        numbers = all(isinstance(value, Real) for value in (weight, warmup))
+        if not numbers or not 0 <= weight < float('inf') or warmup < 0:
             raise ValueError(
                 'GazeAlignmentLoss: expected a finite weight and a warmup of 0 or more, got '
-                f'{weight} and {warmup}'
+                f'{weight!r} and {warmup!r}'
             )
         self.metric, self.weight, self.warmup = metric, weight, warmup
         self.target, self.constant_weights = target, constant_weights
@@ -125,7 +127,7 @@ class GazeAlignmentLoss(nn.Module):
             Tensor: Scalar of the type of ``maps`` (float32 if that is shorter); 0 without gaze.
 
         Raises:
-            ValueError: Shapes differ.
+            ValueError: Shapes differ, or a density is not finite.
         """
         if maps.shape != density.shape or maps.dim() != 4:
             raise ValueError(
@@ -135,6 +137,8 @@ class GazeAlignmentLoss(nn.Module):
         kind = torch.promote_types(maps.dtype, torch.float32)
         maps, density = maps.flatten(2).to(kind), density.flatten(2).to(kind)
         mass = density.sum(dim=2)  # [B, t]
+        if not bool(mass.isfinite().all()):
+            raise ValueError('GazeAlignmentLoss: expected densities of finite numbers')
         seen = mass > 0
         if not bool(seen.any()):
             return maps.new_zeros(())

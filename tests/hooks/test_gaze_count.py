@@ -54,7 +54,11 @@ def some_of(table: Path, path: Path, *words: str) -> Path:
 
 
 def counts(runner) -> list[str]:
-    return [line for line in runner.told if line.startswith('gaze:')]
+    return [line for line in runner.told if line.startswith('gaze:') and ' clips of the ' in line]
+
+
+def fits(runner) -> list[str]:
+    return [line for line in runner.told if line.startswith('gaze: of ')]
 
 
 def begin(runner) -> list[str]:
@@ -152,8 +156,11 @@ REFUSED = {
         'PackActionInputs of the training pipeline .* algorithm_keys',
     ),
     'metric without gaze': (
-        (True, KEYS), (False, KEYS), {'val_evaluator': [dict(type='GazeMetric')]},
+        (True, KEYS), (False, KEYS), {**ALIGNED, 'val_evaluator': [dict(type='GazeMetric')]},
         'val_evaluator has a GazeMetric, but the validation pipeline has no LoadGazeMaps',
+    ),
+    'metric without a loss': (
+        (True, KEYS), (True, KEYS), {}, r'the model has no gaze_loss, .* gaze_loss\.weight=0',
     ),
     'metric with gaze left out': (
         (True, KEYS), (True, ()), ALIGNED, 'GazeMetric, but PackActionInputs of the validation',
@@ -170,18 +177,72 @@ def test_gaze_that_would_not_arrive_is_refused(make, table, train, val, others, 
     assert '\n' not in str(error.value)
 
 
-def test_what_moves_the_picture_after_the_gaze_is_refused(make, table):
+MOVES = {
+    'Flip': dict(type='Flip', flip_ratio=0.5),
+    'RandomApply': dict(type='RandomApply', transforms=[dict(type='Flip', flip_ratio=1)]),
+    'RandomChoice': dict(type='RandomChoice', transforms=[[dict(type='Flip', flip_ratio=1)]]),
+}
+
+
+@pytest.mark.parametrize('kind', MOVES)
+def test_what_may_move_the_picture_after_the_gaze_is_refused(make, table, kind):
     steps = pipeline(table)
-    steps.insert(5, dict(type='Flip', flip_ratio=0.5))
-    with pytest.raises(ValueError, match='but Flip comes after LoadGazeMaps in the training'):
+    steps.insert(5, MOVES[kind])
+    with pytest.raises(ValueError, match=f'but {kind} comes after LoadGazeMaps in the training'):
         begin(make(steps, pipeline(table), **ALIGNED))
+
+
+def test_transforms_that_stay_are_let_pass(make_runner, table):
+    steps = pipeline(table)
+    steps.insert(5, dict(type='ColorJitter'))
+    steps.insert(6, MOVES['RandomApply'])  # whoever names it answers for it
+    hook = dict(type='GazeCountHook', stay=['RandomApply'])
+    runner = make_runner(hook, **{**options(steps, pipeline(table)), **ALIGNED})
+    assert len(begin(runner)) == 2
+
+
+def test_other_frames_than_were_sampled_are_refused(make, table):
+    steps = pipeline(table)
+    steps[3] = dict(type='DecordDecode', mode='efficient')
+    with pytest.raises(ValueError, match=r"DecordDecode\(mode='efficient'\) of the training"):
+        begin(make(steps, pipeline(table), **ALIGNED))
+
+
+UNITS = {
+    'screen pixels': lambda rows: rows.assign(x_px=rows.x_px * 12, y_px=rows.y_px * 9),
+    'shares of the picture': lambda rows: rows.assign(x_px=rows.x_px / 160, y_px=rows.y_px / 120),
+    'milliseconds': lambda rows: rows.assign(start_s=rows.start_s * 1000, end_s=rows.end_s * 1000),
+    'a clock of its own': lambda rows: rows.assign(
+        start_s=rows.start_s + 1e4, end_s=rows.end_s + 1e4
+    ),
+}
+
+
+@pytest.mark.parametrize('unit', UNITS)
+def test_other_units_are_refused(make, table, tmp_path, unit):
+    UNITS[unit](pd.read_csv(table)).to_csv(tmp_path / 'other.csv', index=False)
+    steps = pipeline(tmp_path / 'other.csv')
+    with pytest.raises(ValueError, match='does not fit the videos of the training list') as error:
+        begin(make(steps, steps, **ALIGNED))
+    assert '\n' not in str(error.value)
+
+
+def test_how_gaze_fits_is_said(make, table, tmp_path):
+    rows = pd.read_csv(table)
+    rows.loc[rows.index % 4 == 0, 'x_px'] = -5.0  # looked away
+    rows.to_csv(tmp_path / 'away.csv', index=False)
+    steps = pipeline(tmp_path / 'away.csv')
+    runner = make(steps, steps, **ALIGNED)
+    begin(runner)
+    training, validation = fits(runner)
+    assert 'on 2 videos that were looked at, 75% lie in the picture and 100% in' in training
+    assert 'on 2 videos' in validation
 
 
 def test_plain_training_is_left_alone(make, table):
     assert begin(make(pipeline(None), pipeline(None))) == []
-    # Without a loss the gaze may be there to score by: the control of an experiment.
-    (line,) = begin(make(pipeline(None), pipeline(table)))
-    assert line.startswith('gaze: 4 of 4 clips of the validation list')
+    # Gaze may be loaded without a loss or a metric, and none of the clips need have any.
+    assert len(begin(make(pipeline(table), pipeline(None)))) == 1
 
 
 def test_no_validation(make, table):

@@ -10,7 +10,7 @@ from torch import nn
 
 from mmsal.attribution import GradCAM, TargetLayerError, find_layer
 from mmsal.models import CNNLSTMRecognizer, GazeAlignedRecognizer2D, GazeAlignedRecognizer3D
-from mmsal.models.gaze_aligned import density_on_grid
+from mmsal.models.gaze_batch import density_on_grid
 from mmsal.training import BFloat16OptimWrapper
 from tests.attribution.networks import ALL, batch, build
 
@@ -390,6 +390,31 @@ def test_layers_without_a_grid():
     model = aligned('tsn', gaze_layer='cls_head/avg_pool').train()
     with pytest.raises(TargetLayerError, match='cannot be aligned: it has one position'):
         losses_of(model, with_gaze('tsn'))
+
+
+def test_a_layer_that_is_written_over_cannot_be_aligned():
+    # Its ReLU in place would make the loss see another map than tests and Grad-CAM show.
+    model = aligned('i3d', gaze_layer='backbone/layer4/0/conv1/bn').train()
+    with pytest.raises(TargetLayerError, match='what follows it writes over its output'):
+        losses_of(model, with_gaze('i3d'))
+
+
+def test_a_pipeline_without_gaze_is_warned_of_once(monkeypatch):
+    told = []
+    monkeypatch.setattr(
+        'mmsal.models.gaze_aligned.print_log', lambda text, **options: told.append(text)
+    )
+    model = aligned('tsn').train()
+    for _ in range(2):
+        losses_of(model, batch('tsn', samples=2))
+    assert len(told) == 1 and 'LoadGazeMaps' in told[0]
+
+
+def test_inference_mode_makes_no_maps():
+    model = aligned('tsn')
+    with torch.inference_mode():
+        samples = model.val_step(with_gaze('tsn'))
+    assert not hasattr(samples[0], 'saliency_maps')
 
 
 def test_a_frozen_layer_cannot_be_aligned():

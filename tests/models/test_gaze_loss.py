@@ -191,6 +191,7 @@ def test_can_be_built_copied_and_shown():
         (dict(target='input'), 'expected target to be one of class, attention'),
         (dict(weight=-1), 'expected a finite weight'),
         (dict(weight=float('nan')), 'expected a finite weight'),
+        (dict(weight='abc'), "expected a finite weight .* got 'abc'"),
         (dict(warmup=-1), 'warmup of 0 or more'),
     ],
 )
@@ -203,6 +204,13 @@ def test_shapes_must_agree():
     maps, density = scene()
     with pytest.raises(ValueError, match='of one shape'):
         GazeAlignmentLoss()(maps, density[:, :1])
+
+
+def test_densities_must_be_numbers():
+    maps, density = scene()
+    density[0, 0, 0, 0] = float('nan')
+    with pytest.raises(ValueError, match='densities of finite numbers'):
+        GazeAlignmentLoss()(maps, density)
 
 
 def test_short_types_are_reckoned_in_float32():
