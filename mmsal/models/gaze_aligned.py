@@ -18,7 +18,7 @@ from mmaction.registry import MODELS
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mmsal.attribution.explainer import InputShape, frozen
+from mmsal.attribution.explainer import InputShape, frozen, views_at_a_time
 from mmsal.attribution.layers import (
     TargetLayerError,
     default_layer_names,
@@ -199,7 +199,7 @@ class GazeAligned:
         """
         if self.gaze_loss.target == 'attention':
             maps = [
-                on_grid(self, name, [(use,) for use in uses], shape)[0].square().mean(dim=2)
+                self._on_grid(name, [(use,) for use in uses], shape)[0].square().mean(dim=2)
                 for name, uses in self._used(recording).items()
             ]
         else:
@@ -234,15 +234,18 @@ class GazeAligned:
                 raise TargetLayerError(
                     f'layer {name!r} cannot be aligned: the class score does not depend on it'
                 )
-            try:
-                activations, weights = on_grid(self, name, found, shape)
-            except LayoutError as error:
-                raise TargetLayerError(f'layer {name!r} cannot be aligned: {error}') from error
+            activations, weights = self._on_grid(name, found, shape)
             maps.append((weights.mean(dim=(3, 4), keepdim=True) * activations).sum(dim=2))
         return maps
 
+    def _on_grid(self, name: str, uses: list, shape: InputShape) -> tuple[Tensor, ...]:
+        try:
+            return on_grid(self, name, uses, shape)
+        except LayoutError as error:
+            raise TargetLayerError(f'layer {name!r} cannot be aligned: {error}') from error
+
     def _used(self, recording: Recording) -> dict[str, list[Tensor]]:
-        """Outputs by layer.
+        """Outputs by layer; of a module that is used repeatedly the last, as Grad-CAM takes it.
 
         Raises:
             TargetLayerError: A layer gave none that a gradient passes, or the head no scores.
@@ -265,7 +268,9 @@ class GazeAligned:
                 )
         if not torch.is_tensor(recording.scores):
             raise TargetLayerError('the head gives no class scores [N, K] to align')
-        return recording.outputs
+        if views_at_a_time(self) and not self.training:  # then each use is of some of the views
+            return recording.outputs
+        return {name: uses[-1:] for name, uses in recording.outputs.items()}
 
 
 @MODELS.register_module()

@@ -3,6 +3,7 @@
 import copy
 import pickle
 import random
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -18,7 +19,13 @@ from mmengine.dataset import Compose
 from mmsal.datasets import KTHDataset, LoadGazeMaps
 from mmsal.datasets.fixations_by_frame import FrameTimes
 from mmsal.datasets.video import VideoError
-from mmsal.gaze import GazeFormatError, write_fixation_table
+from mmsal.gaze import (
+    GazeFormatError,
+    fixations_in_intervals,
+    read_fixations,
+    write_fixation_table,
+)
+from mmsal.metrics import nss
 
 from .moving_dot import BEGINS, DOT, FRAMES, HEIGHT, PLACES, WIDTH, gaze_on_dot, picture
 from .moving_dot import write_video as write_dot
@@ -648,3 +655,36 @@ def test_places_of_the_dot_reach_the_borders():
     assert PLACES.min() < 5
     assert PLACES[:, 0].max() > WIDTH - 5
     assert PLACES[:, 1].max() > HEIGHT - 5
+
+
+def test_real_gaze_lies_on_what_moves_in_the_real_video(real_data, tmp_path):
+    # DHF1K's observers: the packed points score the motion as a direct way through the source does.
+    folder = real_data / 'gaze' / 'dhf1k_002'
+    tables = [read_fixations(path, video_size=(640, 360)) for path in sorted(folder.glob('P*.txt'))]
+    fixations = pd.concat(tables, ignore_index=True).assign(video='002.AVI')
+    write_fixation_table(fixations, tmp_path / 'fixations.csv')
+    gaze = dict(
+        type='LoadGazeMaps',
+        fixations=str(tmp_path / 'fixations.csv'),
+        map_size=(9, 16),
+        sigma=20.0,
+        transforms=[dict(type='Resize', scale=(320, 180), keep_ratio=False)],
+    )
+    sample = dict(clip_len=120, frame_interval=3, num_clips=1, test_mode=True)
+    steps = [dict(type='DecordInit'), *loading(gaze, sample=sample, ranged=False)]
+    results = build(steps)(source(folder / '002.AVI'))
+    frames, points = results['imgs'], results['gaze_points'].numpy()
+    moved = [np.abs(b.astype(float) - a).sum(axis=2) for a, b in pairwise(frames)]
+    scores = [
+        nss(change, points[points[:, 0] == place][:, 1:] * (320, 180), 'tuebingen')
+        for place, change in enumerate(moved, start=1)
+    ]
+    starts = np.asarray(results['frame_inds']) / 30
+    shown, rows = fixations_in_intervals(fixations, starts, starts + 1 / 30)
+    places = fixations[['x_px', 'y_px']].to_numpy() / 2
+    direct = [
+        nss(change, places[rows[shown == place]], 'tuebingen')
+        for place, change in enumerate(moved, start=1)
+    ]
+    assert np.nanmean(scores) == pytest.approx(np.nanmean(direct), rel=0.01)
+    assert np.nanmean(scores) > 2

@@ -240,6 +240,44 @@ def test_a_clip_weighs_the_same_beside_any_others():
     torch.testing.assert_close(values[0] + values[1], values[2])
 
 
+class Twice(nn.Module):
+    """A backbone that uses one module twice, as torchvision's blocks use their ReLU."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(3, 5, kernel_size=3, stride=2, padding=1)
+        self.second = nn.Conv2d(5, 5, kernel_size=3, padding=1)
+        self.relu = nn.ReLU()
+
+    def forward(self, x):
+        return self.relu(self.second(self.relu(self.first(x))))
+
+
+@pytest.mark.parametrize('target', ['class', 'attention'])
+def test_of_a_module_that_is_used_twice_the_last_use_counts(target):
+    model = small_model(GazeAlignedRecognizer2D, target=target)
+    model.backbone = Twice().double()
+    inputs = torch.randn(2, 3, 3, 8, 8, dtype=torch.float64)
+    samples = batch('tsn', samples=2)['data_samples']
+    for sample in samples:
+        sample.set_field(torch.rand(3, 4, 4, dtype=torch.float64), 'gaze_maps')
+    model._gaze_layers = ('backbone/relu',)
+    found = model(inputs, samples, mode='loss')['loss_gaze']
+    model._gaze_layers = ('backbone',)  # which ends with the last use
+    torch.testing.assert_close(found, model(inputs, samples, mode='loss')['loss_gaze'])
+
+
+@pytest.mark.parametrize('name', ['i3d', 'slowfast'])
+def test_views_taken_a_few_at_a_time_give_the_same_maps(name):
+    model, data = aligned(name), with_gaze(name, samples=1, views=4)
+    with torch.no_grad():
+        expected = model.val_step(copy.deepcopy(data))[0].saliency_maps
+        model.test_cfg = dict(max_testing_views=2)
+        found = model.test_step(copy.deepcopy(data))[0].saliency_maps
+    assert found.shape[0] == 4
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-6 * float(expected.max()))
+
+
 def test_soft_labels_share_the_map():
     model = aligned('i3d').eval()
     data = with_gaze('i3d', samples=1)
@@ -386,8 +424,9 @@ def test_layers_are_looked_up_when_it_is_built(layer, said):
         aligned('tsn', gaze_layer=layer)
 
 
-def test_layers_without_a_grid():
-    model = aligned('tsn', gaze_layer='cls_head/avg_pool').train()
+@pytest.mark.parametrize('target', ['class', 'attention'])
+def test_layers_without_a_grid(target):
+    model = aligned('tsn', gaze_layer='cls_head/avg_pool', target=target).train()
     with pytest.raises(TargetLayerError, match='cannot be aligned: it has one position'):
         losses_of(model, with_gaze('tsn'))
 
