@@ -61,7 +61,9 @@ def _check(args):
         if guarded or (start.get('meta') or {}).get('pytorchvideo'):
             check_start(model, start, config.load_from)
     phases = ('train', 'val') if checkpoint is None else ('test',)
-    for phase in phases[:1] if getattr(args, 'no_validate', False) else phases:
+    phases = phases[:1] if getattr(args, 'no_validate', False) else phases
+    _check_pipelines(config, phases)
+    for phase in phases:
         loader = config.get(f'{phase}_dataloader') or {}
         classes = getattr(getattr(model, 'cls_head', None), 'num_classes', None)
         if loader.get('dataset') and classes:
@@ -140,20 +142,45 @@ def _is_file_name(start: str | None) -> bool:
     return bool(start) and '://' not in start
 
 
+def _check_pipelines(config, phases: tuple[str, ...]) -> None:
+    """Refuse transforms and metrics that do not exist or have other options."""
+    from mmaction.registry import METRICS, TRANSFORMS
+
+    for phase in phases:
+        dataset = (config.get(f'{phase}_dataloader') or {}).get('dataset') or {}
+        for step in dataset.get('pipeline') or ():
+            _check_part(step, TRANSFORMS, 'transform', f'the {phase} pipeline')
+            if step.get('type') == 'LoadGazeMaps':
+                for inner in step.get('transforms') or ():
+                    _check_part(inner, TRANSFORMS, 'transform', 'LoadGazeMaps')
+        metrics = config.get(f'{phase}_evaluator') or ()
+        for metric in [metrics] if isinstance(metrics, dict) else metrics:
+            _check_part(metric, METRICS, 'metric', f'{phase}_evaluator')
+
+
 def _check_hook(hook: dict) -> None:
     """Refuse a hook that does not exist or has other options; what they hold is its own affair."""
     from mmaction.registry import HOOKS
 
-    options = dict(hook)
+    # The priority is the runner's.
+    _check_part(
+        {key: value for key, value in hook.items() if key != 'priority'},
+        HOOKS, 'hook', 'custom_hooks of the config',
+    )  # fmt: skip
+
+
+def _check_part(part: dict, registry, what: str, where: str) -> None:
+    """Refuse a part of the config whose type does not exist or has other options."""
+    options = dict(part)
     name = options.pop('type', None)
-    options.pop('priority', None)  # the runner's
-    kind = HOOKS.get(name) if isinstance(name, str) else name
+    options.pop('_scope_', None)
+    kind = registry.get(name) if isinstance(name, str) else name
     if kind is None:
-        raise ValueError(f'custom_hooks of the config: there is no hook {name!r}')
+        raise ValueError(f'{where}: there is no {what} {name!r}')
     try:
         inspect.signature(kind).bind(**options)
     except TypeError as error:
-        raise ValueError(f'custom_hooks of the config: {kind.__name__} {error}') from error
+        raise ValueError(f'{where}: {kind.__name__} {error}') from error
 
 
 def _distribute_on_cpu() -> None:

@@ -1,16 +1,18 @@
 """Gaze in training, looked through before it begins: which clips have some, and does it arrive."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mmaction.datasets.transforms import PackActionInputs
 from mmaction.registry import HOOKS
-from mmengine.hooks import Hook
+from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmsal.datasets.gaze_maps import LoadGazeMaps
+from mmsal.evaluation.gaze_metric import SCORES
 from mmsal.hooks.borrowed import bare_model
 from mmsal.hooks.gaze_fit import fit_of_gaze
 
@@ -43,7 +45,8 @@ class GazeCountHook(Hook):
     - most fixations lie outside of the picture or the time of their video: other units than pixels
       of the source video and seconds, or another screen (up to 20 videos are looked at);
     - ``GazeMetric`` is to score the validation, whose pipeline gives it no gaze, or whose model has
-      no ``gaze_loss`` and so no maps.
+      no ``gaze_loss`` and so no maps;
+    - ``save_best`` names a gaze score that nobody gives, or would keep the worst by it.
 
     A validation or test list without gaze is a warning.
 
@@ -63,6 +66,7 @@ class GazeCountHook(Hook):
         Raises:
             ValueError: See the class; or the table's names fit several videos.
         """
+        check_save_best(runner)
         lists = [GazeList('training', runner.train_dataloader)]
         if runner.val_loop is not None:
             lists.append(GazeList('validation', runner.val_dataloader))
@@ -146,8 +150,8 @@ class GazeList:
         loading = [leaf for leaf in self.leaves if leaf.loading]
         if not loading:
             raise ValueError(
-                f'gaze: {reason}, but the {self.name} pipeline has no LoadGazeMaps: put it after '
-                'the decoding, around the transforms that resize, crop and flip'
+                f'gaze: {reason}, but the pipeline of the {self.name} dataset has no LoadGazeMaps: '
+                'put it after the decoding, around the transforms that resize, crop and flip'
             )
         for step in (step for leaf in loading for step in leaf.steps):
             if getattr(step, 'mode', None) == 'efficient':
@@ -180,7 +184,7 @@ class GazeList:
             for step in leaf.loading:
                 if (fit := fit_of_gaze(step, videos)) is not None:
                     fit.refuse_others(self.name, step.fixations)
-                    runner.logger.info(f'gaze: {fit}')
+                    runner.logger.log(logging.WARNING if fit.doubtful else logging.INFO, str(fit))
 
     def log(self, runner: Runner, refuse: bool = False) -> None:
         """Log how many clips have gaze; nothing where no pipeline loads it.
@@ -207,6 +211,33 @@ class GazeList:
             raise ValueError(f'{line}; the column video of the table must have their names')
         else:
             runner.logger.warning(line)
+
+
+def check_save_best(runner: Runner) -> None:
+    """Refuse to keep checkpoints by a gaze score that does not exist, or the worst by one.
+
+    Raises:
+        ValueError: So it is.
+    """
+    given = _has_gaze_metric(getattr(runner.val_loop, 'evaluator', None))
+    for hook in runner.hooks:
+        if not isinstance(hook, CheckpointHook) or hook.save_best is None:
+            continue
+        for key, rule in zip(hook.key_indicators, hook.rules, strict=True):
+            if runner.val_loop is None or not str(key).startswith('gaze/'):
+                continue
+            name = key.removeprefix('gaze/')
+            if not given or name not in SCORES:
+                listed = ', '.join(f'gaze/{score}' for score in SCORES)
+                raise ValueError(
+                    f'gaze: save_best has {key}, but val_evaluator gives '
+                    f'{listed if given else "no gaze scores: it has no GazeMetric"}'
+                )
+            if rule != ('less' if name == 'kld' else 'greater'):
+                raise ValueError(
+                    f"gaze: save_best would keep the worst by {key}: rule='{rule}' is wrong for it "
+                    "(several need one each: rule=['greater', 'less'])"
+                )
 
 
 def pair_lists(lists: Sequence[GazeList]) -> None:

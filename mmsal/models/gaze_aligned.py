@@ -30,6 +30,8 @@ from mmsal.attribution.leaves import cut_off
 from mmsal.attribution.on_grid import on_grid, resized
 from mmsal.models.gaze_batch import class_shares, densities_of, density_on_grid
 
+PATIENCE = 50  # batches without any gaze, before a warning
+
 
 @dataclass
 class Recording:
@@ -71,7 +73,7 @@ class GazeAligned:
     ) -> None:
         super().__init__(*args, **kwargs)
         self.gaze_loss = None if gaze_loss is None else MODELS.build(gaze_loss)
-        self._warned = False
+        self._batches_without = 0  # before the first with gaze; None: there was one
         if self.gaze_loss is None:
             return
         if getattr(self.data_preprocessor, 'blending', None) is not None:
@@ -103,16 +105,9 @@ class GazeAligned:
         """
         if self.gaze_loss is None:
             return super().loss(inputs, data_samples, **kwargs)
-        if not self._warned and not any(hasattr(one, 'gaze_maps') for one in data_samples):
-            self._warned = True
-            print_log(
-                'gaze: the model has a gaze_loss, but a batch came without gaze_maps: has the '
-                'training pipeline LoadGazeMaps, and PackActionInputs its algorithm_keys?',
-                logger='current',
-                level=logging.WARNING,
-            )
         shape = InputShape.of(self, inputs)
         density = densities_of(data_samples, shape)
+        self._watch(data_samples, found=density is not None)
         if density is None:
             losses = super().loss(inputs, data_samples, **kwargs)
             found = 0.0
@@ -159,6 +154,27 @@ class GazeAligned:
             if i in wanted:
                 data_samples[i].set_field(found.clone(), 'saliency_maps')
         return data_samples
+
+    def _watch(self, data_samples: Sequence, found: bool) -> None:
+        """Warn once of a training that has no gaze at all."""
+        if found or self._batches_without is None:
+            self._batches_without = None
+            return
+        self._batches_without += 1
+        packed = any(hasattr(sample, 'gaze_maps') for sample in data_samples)
+        if self._batches_without == (PATIENCE if packed else 1):
+            reason = (
+                f'none of the first {PATIENCE} batches had a fixation in its frames: do names, '
+                'seconds and pixels of the table fit the videos? (GazeCountHook would tell)'
+                if packed
+                else 'a batch came without gaze_maps: has the training pipeline LoadGazeMaps, and '
+                'PackActionInputs its algorithm_keys?'
+            )
+            print_log(
+                f'gaze: the model has a gaze_loss, but {reason}',
+                logger='current',
+                level=logging.WARNING,
+            )
 
     @contextmanager
     def _recording(self, layers: dict[str, nn.Module] | None = None) -> Iterator[Recording]:

@@ -3,11 +3,15 @@
 import shutil
 from pathlib import Path
 
+import cv2
 import pandas as pd
 import pytest
 import torch
 
+from mmsal.datasets import LoadGazeMaps
+from mmsal.datasets.video import read_frames
 from mmsal.hooks import GazeCountHook
+from mmsal.hooks.gaze_fit import FitOfGaze, fit_of_gaze
 
 KEYS = ('gaze_maps', 'gaze_points')
 ALIGNED = {'model': {'gaze_loss': {'type': 'GazeAlignmentLoss'}}}
@@ -150,14 +154,14 @@ def test_a_list_without_any_gaze_is_refused(make, table, tmp_path):
 
 
 REFUSED = {
-    'no gaze loaded': ((False, KEYS), (False, KEYS), ALIGNED, 'training pipeline has no LoadGaze'),
+    'no gaze loaded': ((False, KEYS), (False, KEYS), ALIGNED, 'training dataset has no Load'),
     'gaze left out': (
         (True, ('gaze_points',)), (True, KEYS), ALIGNED,
         'PackActionInputs of the training pipeline .* algorithm_keys',
     ),
     'metric without gaze': (
         (True, KEYS), (False, KEYS), {**ALIGNED, 'val_evaluator': [dict(type='GazeMetric')]},
-        'val_evaluator has a GazeMetric, but the validation pipeline has no LoadGazeMaps',
+        'has a GazeMetric, but the pipeline of the validation dataset has no LoadGazeMaps',
     ),
     'metric without a loss': (
         (True, KEYS), (True, KEYS), {}, r'the model has no gaze_loss, .* gaze_loss\.weight=0',
@@ -236,7 +240,67 @@ def test_how_gaze_fits_is_said(make, table, tmp_path):
     begin(runner)
     training, validation = fits(runner)
     assert 'on 2 videos that were looked at, 75% lie in the picture and 100% in' in training
+    assert 'sigma of 10 pixels is 6.2% of their width' in training
     assert 'on 2 videos' in validation
+
+
+@pytest.mark.parametrize(
+    ('share', 'sigma', 'doubtful'),
+    [(1.0, 10, False), (0.85, 10, True), (1.0, 0.3, True), (1.0, 40, True)],
+)
+def test_what_is_unusual_is_a_warning(share, sigma, doubtful):
+    inside = round(100 * share)
+    assert FitOfGaze(2, 100, inside, 100, 150.0, sigma, 160.0).doubtful is doubtful
+
+
+def test_folders_of_frames_are_looked_at(clips, table, tmp_path):
+    name = 'person11_walking_d1_uncomp'
+    (tmp_path / name).mkdir()
+    for number, frame in enumerate(read_frames(clips / f'{name}.avi', range(40)), start=1):
+        cv2.imwrite(str(tmp_path / name / f'image_{number:05d}.jpg'), frame)
+    loading = LoadGazeMaps(table, (6, 8), 10, fps=25)
+    found = fit_of_gaze(loading, [str(tmp_path / name)])
+    rows = pd.read_csv(table)
+    rows = rows[rows.video == f'{name}.avi']
+    assert (found.videos, found.fixations, found.width) == (1, len(rows), 160)
+    assert found.in_picture == len(rows)
+    assert found.in_time == (rows.start_s < 40 / 25).sum()
+    assert fit_of_gaze(LoadGazeMaps(table, (6, 8), 10), [str(tmp_path / name)]) is None
+
+
+SAVE_BEST = {
+    'the worst': (dict(save_best='gaze/kld', rule='greater'), 'keep the worst by gaze/kld'),
+    'one rule for two': (
+        dict(save_best=['gaze/nss', 'gaze/kld'], rule='greater'), 'keep the worst by gaze/kld',
+    ),
+    'the other way': (dict(save_best='gaze/nss', rule='less'), 'keep the worst by gaze/nss'),
+    'no such score': (dict(save_best='gaze/NSS', rule='greater'), 'val_evaluator gives gaze/nss'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(('options', 'words'), SAVE_BEST.values(), ids=SAVE_BEST)
+def test_checkpoints_of_the_worst_are_refused(make, table, options, words):
+    runner = make(
+        pipeline(table), pipeline(table), **ALIGNED,
+        **{f'default_hooks.checkpoint.{key}': value for key, value in options.items()},
+    )  # fmt: skip
+    with pytest.raises(ValueError, match=words):
+        begin(runner)
+
+
+def test_checkpoints_by_a_score_that_nobody_gives_are_refused(make, table):
+    best = {'default_hooks.checkpoint.save_best': 'gaze/nss'}
+    runner = make(pipeline(table), pipeline(None), **ALIGNED, **best)
+    with pytest.raises(ValueError, match='it has no GazeMetric'):
+        begin(runner)
+
+
+def test_checkpoints_of_the_best_are_kept(make, table):
+    best = {
+        'default_hooks.checkpoint.save_best': ['acc/top1', 'gaze/kld'],
+        'default_hooks.checkpoint.rule': ['greater', 'less'],
+    }
+    assert len(begin(make(pipeline(table), pipeline(table), **ALIGNED, **best))) == 2
 
 
 def test_plain_training_is_left_alone(make, table):

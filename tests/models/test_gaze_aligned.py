@@ -449,6 +449,24 @@ def test_a_pipeline_without_gaze_is_warned_of_once(monkeypatch):
     assert len(told) == 1 and 'LoadGazeMaps' in told[0]
 
 
+def test_a_training_without_any_gaze_is_warned_of_once(monkeypatch):
+    told = []
+    monkeypatch.setattr('mmsal.models.gaze_aligned.PATIENCE', 3)
+    monkeypatch.setattr(
+        'mmsal.models.gaze_aligned.print_log', lambda text, **options: told.append(text)
+    )
+    empty = with_gaze('tsn')
+    empty['data_samples'][0].gaze_maps.zero_()
+    model = aligned('tsn').train()
+    for _ in range(5):
+        losses_of(model, empty)
+    assert len(told) == 1 and 'none of the first 3 batches' in told[0]
+    model = aligned('tsn').train()
+    for data in (empty, with_gaze('tsn'), empty, empty, empty, empty):
+        losses_of(model, data)
+    assert len(told) == 1
+
+
 def test_inference_mode_makes_no_maps():
     model = aligned('tsn')
     with torch.inference_mode():

@@ -208,6 +208,23 @@ def test_options_reach_a_pipeline_by_its_steps(clips, tmp_path):
     assert f'{tmp_path / "absent.csv"}: ' in refused(train(clips, tmp_path / 'work', *options))
 
 
+@pytest.mark.parametrize(
+    ('option', 'words'),
+    [
+        (
+            f'train_dataloader.dataset.pipeline.{STEP}.type=LoadGazeMap',
+            "no transform 'LoadGazeMap'",
+        ),
+        (f'train_dataloader.dataset.pipeline.{STEP}.sigmas=1', 'LoadGazeMaps got an unexpected'),
+        (f'train_dataloader.dataset.pipeline.{STEP}.transforms.0.type=Resiz', "transform 'Resiz'"),
+        ('val_evaluator.1.type=GazeMetrics', "val_evaluator: there is no metric 'GazeMetrics'"),
+    ],
+)
+def test_misspelt_parts_are_one_line(clips, tmp_path, option, words):
+    line = refused(train(clips, tmp_path / 'work', option))
+    assert words in line
+
+
 def test_a_variable_that_the_pipelines_have_read_is_refused(clips, tmp_path):
     line = refused(train(clips, tmp_path / 'work', f'fixations={clips / "fixations.csv"}'))
     assert 'does not reach the pipelines: set MMSAL_FIXATIONS' in line
