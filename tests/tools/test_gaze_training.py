@@ -320,3 +320,26 @@ def test_every_config_fits_its_network(path, monkeypatch):
     assert checkpoint.rules == ['greater', 'greater']
     assert [one['type'] for one in config.val_evaluator] == ['AccMetric', 'GazeMetric']
     assert {'type': 'GazeCountHook'} in config.custom_hooks
+
+
+def test_the_config_in_the_docs_is_one(tmp_path):
+    text = (ROOT / 'docs/gaze_training.md').read_text()
+    block = text.split('## In a config', 1)[1].split('```python\n', 1)[1].split('```', 1)[0]
+    base = next(path for path in CONFIGS if path.name.startswith('i3d_r50-gaze-cc'))
+    line = next(line for line in base.read_text().splitlines() if line.startswith('_base_'))
+    base = (base.parent / line.split("'")[1]).resolve()
+    path = tmp_path / 'mine.py'
+    path.write_text(f'_base_ = {str(base)!r}\n{block}')
+    config = Config.fromfile(path)
+    with torch.device('meta'):
+        model = MODELS.build(config.model)
+    found = pipelines(config)
+    assert set(found) == {'train', 'val'} and model.gaze_loss.metric == 'cc'
+    for steps in found.values():
+        gaze = next(step for step in steps if step['type'] == 'LoadGazeMaps')
+        assert gaze['fixations'] == 'fixations.csv'
+        assert grid_of(model, shape_of_input(steps, (120, 160))) == {gaze['map_size']}
+        assert steps[-1]['algorithm_keys'] == ('gaze_maps', 'gaze_points')
+    assert [hook['type'] for hook in config.custom_hooks] == [
+        'PyTorchVideoWeightsHook', 'GazeCountHook',
+    ]  # fmt: skip
