@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# Title, config, recognizer, shape of a sample, frames of it, head's class of dropout.
+# Title, config, recognizer, shape of a sample, frames of it.
 NETWORKS = {
     'i3d': (
         'I3D R50, 8x224x224',
@@ -93,7 +93,7 @@ def measure(network: str, args: argparse.Namespace) -> list[str]:
 
     def step(gaze_loss: dict | None):
         loss = None if gaze_loss is None else MODELS.build(gaze_loss)
-        exact = loss is not None and loss.target == 'class' and not loss.constant_weights
+        exact = loss is not None and loss.differentiates_twice
 
         def call() -> dict[str, float]:
             model.gaze_loss = loss

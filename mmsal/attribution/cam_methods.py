@@ -1,6 +1,6 @@
 r"""How activations A and gradients g = ds/dA become localization maps.
 
-Each function takes float [B, t, C, h, w] twice, B over samples and views, and gives [B, t, h, w],
+Each method takes float [B, t, C, h, w] twice, B over samples and views, and gives [B, t, h, w],
 not below 0. s is the score of the explained class before softmax. Weights are formed frame by
 frame, as MMAction2's GradCAM forms them.
 """
@@ -10,12 +10,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
+def class_activation(activations: Tensor, gradients: Tensor) -> Tensor:
+    r"""Grad-CAM before its ReLU: :math:`\sum_c \overline{g_c} A_c`, which may be below 0."""
+    return (gradients.mean(dim=(3, 4), keepdim=True) * activations).sum(dim=2)
+
+
 def gradcam(activations: Tensor, gradients: Tensor) -> Tensor:
     r"""Grad-CAM: :math:`ReLU \sum_c \overline{g_c} A_c`, the mean over space.
 
     Selvaraju et al., ICCV 2017.
     """
-    return _weighted(activations, gradients.mean(dim=(3, 4), keepdim=True))
+    return F.relu(class_activation(activations, gradients))
 
 
 def gradcam_plus_plus(activations: Tensor, gradients: Tensor) -> Tensor:

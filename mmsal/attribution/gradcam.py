@@ -23,7 +23,7 @@ from mmsal.attribution.layers import (
 )
 from mmsal.attribution.layouts import LayoutError
 from mmsal.attribution.leaves import Leaves, cut_off
-from mmsal.attribution.on_grid import on_grid, resized
+from mmsal.attribution.on_grid import added_up, on_grid
 
 _UNREACHED = 'the score does not depend on it'
 
@@ -139,10 +139,9 @@ class GradCAM(Explainer):
             if name not in maps:
                 raise TargetLayerError(f'layer {name!r} cannot be explained: {reason}')
         maps = [one for found in maps.values() for one in found]
-        most = max(one[0].numel() for one in maps)
-        size = (shape.frames, *shape.size)
-        total = sum(resized(one, size) * (one[0].numel() / most) for one in maps)
-        return total.unflatten(0, (shape.samples, shape.views))
+        return added_up(maps, (shape.frames, *shape.size)).unflatten(
+            0, (shape.samples, shape.views)
+        )
 
     def _of_layer(self, name: str, uses: list, shape: InputShape) -> Tensor:
         """Maps [N V, t, h, w] of one layer, of as many views at a time as there are uses."""

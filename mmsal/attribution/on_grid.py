@@ -64,6 +64,20 @@ def _check_reach(gradient: Tensor, on_grid: Tensor) -> None:
         )
 
 
+def added_up(maps: Sequence[Tensor], size: tuple[int, int, int]) -> Tensor:
+    """Maps of several layers as one, each by the share of the score that its positions carry.
+
+    Args:
+        maps (Sequence[Tensor]): [B, t, h, w] each, with t, h and w of its own.
+        size (tuple[int, int, int]): (T, H, W) of the sum.
+
+    Returns:
+        Tensor: [B, T, H, W].
+    """
+    most = max(one[0].numel() for one in maps)
+    return sum(resized(one, size) * (one[0].numel() / most) for one in maps)
+
+
 def resized(maps: Tensor, size: tuple[int, int, int]) -> Tensor:
     """[B, t, h, w] -> [B, T, H, W]."""
     return F.interpolate(maps[:, None], size=size, mode='trilinear', align_corners=False)[:, 0]

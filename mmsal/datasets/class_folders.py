@@ -16,7 +16,7 @@ from mmsal.datasets.kth_sequences import (
     parse_name,
     split_groups,
 )
-from mmsal.explain.jobs import VIDEO_SUFFIXES
+from mmsal.gaze import VIDEO_SUFFIXES
 from mmsal.heatmaps.atomic import atomic_files
 
 

@@ -10,10 +10,11 @@ import numpy as np
 from torch.utils.data import DataLoader
 
 from mmsal.datasets.video import VideoInfo, probe_frames, probe_video
-from mmsal.explain.jobs import VIDEO_SUFFIXES, Job
+from mmsal.explain.jobs import Job
 from mmsal.explain.manifest import OutputTakenError
 from mmsal.explain.pipeline import PreparedClip, run_steps
 from mmsal.explain.prepare import PreparedVideo
+from mmsal.gaze import VIDEO_SUFFIXES
 
 FIELD = 'heatmap_trace'  # where a packed sample carries its Trace
 

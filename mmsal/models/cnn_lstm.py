@@ -26,8 +26,7 @@ class CNNLSTMRecognizer(GazeAligned, Recognizer2D):
         self.freeze_cnn = freeze_cnn
         if freeze_cnn:
             self.backbone.requires_grad_(False)
-        loss = self.gaze_loss
-        if loss is not None and loss.target == 'class' and not loss.constant_weights:
+        if self.gaze_loss is not None and self.gaze_loss.differentiates_twice:
             self.cls_head.differentiable_twice = True
 
     def train(self, mode: bool = True):

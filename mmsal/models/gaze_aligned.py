@@ -18,6 +18,7 @@ from mmaction.registry import MODELS
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from mmsal.attribution.cam_methods import class_activation
 from mmsal.attribution.explainer import InputShape, frozen, views_at_a_time
 from mmsal.attribution.layers import (
     TargetLayerError,
@@ -27,7 +28,7 @@ from mmsal.attribution.layers import (
 )
 from mmsal.attribution.layouts import LayoutError
 from mmsal.attribution.leaves import cut_off
-from mmsal.attribution.on_grid import on_grid, resized
+from mmsal.attribution.on_grid import added_up, on_grid
 from mmsal.models.gaze_batch import class_shares, densities_of, density_on_grid
 
 PATIENCE = 50  # batches without any gaze, before a warning
@@ -222,13 +223,9 @@ class GazeAligned:
             maps = self._class_activations(recording, shape, classes)
             # Not while training: where ReLU gives 0, a map that is wrong would never change.
             maps = [one.relu() for one in maps] if rectified else maps
-        most = max(one[0].numel() for one in maps)
-        size = tuple(max(one.shape[axis] for one in maps) for axis in (1, 2, 3))
-        # As Grad-CAM adds layers up: by the share of the score that their positions carry.
-        return sum(
-            (one if one.shape[1:] == size else resized(one, size)) * (one[0].numel() / most)
-            for one in maps
-        )
+        if len(maps) == 1:
+            return maps[0]
+        return added_up(maps, tuple(max(one.shape[axis] for one in maps) for axis in (1, 2, 3)))
 
     def _class_activations(
         self, recording: Recording, shape: InputShape, classes: Tensor
@@ -238,7 +235,7 @@ class GazeAligned:
         views = len(recording.scores) // len(classes)
         # A mean over views, as Grad-CAM explains it; whatever the factor, a map has no unit.
         score = (recording.scores * classes.repeat_interleave(views, dim=0)).sum() / views
-        exact = self.training and not self.gaze_loss.constant_weights
+        exact = self.training and self.gaze_loss.differentiates_twice
         gradients = torch.autograd.grad(
             score, places, retain_graph=True, create_graph=exact, allow_unused=True
         )
@@ -250,8 +247,7 @@ class GazeAligned:
                 raise TargetLayerError(
                     f'layer {name!r} cannot be aligned: the class score does not depend on it'
                 )
-            activations, weights = self._on_grid(name, found, shape)
-            maps.append((weights.mean(dim=(3, 4), keepdim=True) * activations).sum(dim=2))
+            maps.append(class_activation(*self._on_grid(name, found, shape)))
         return maps
 
     def _on_grid(self, name: str, uses: list, shape: InputShape) -> tuple[Tensor, ...]:

@@ -40,7 +40,8 @@ def density_on_grid(density: Tensor, grid: Sequence[int]) -> Tensor:
 def densities_of(data_samples: Sequence, shape: InputShape) -> Tensor | None:
     """Densities [N V, T, h, w] of a batch, 0 for samples without gaze; None if none has any."""
     found = [getattr(sample, 'gaze_maps', None) for sample in data_samples]
-    known = [maps for maps in found if maps is not None and bool(maps.any())]
+    found = [maps if maps is not None and bool(maps.any()) else None for maps in found]
+    known = [maps for maps in found if maps is not None]
     if not known:
         return None
     frames = shape.views * shape.frames
@@ -51,8 +52,8 @@ def densities_of(data_samples: Sequence, shape: InputShape) -> Tensor | None:
                 f'{[list(maps.shape) for maps in known]}'
             )
     nothing = torch.zeros_like(known[0])
-    stacked = [maps if maps is not None and bool(maps.any()) else nothing for maps in found]
-    return torch.stack(stacked).unflatten(1, (shape.views, shape.frames)).flatten(0, 1)
+    stacked = torch.stack([nothing if maps is None else maps for maps in found])
+    return stacked.unflatten(1, (shape.views, shape.frames)).flatten(0, 1)
 
 
 def class_shares(data_samples: Sequence, scores: Tensor) -> Tensor:

@@ -115,6 +115,11 @@ class GazeAlignmentLoss(nn.Module):
         self.metric, self.weight, self.warmup = metric, weight, warmup
         self.target, self.constant_weights = target, constant_weights
 
+    @property
+    def differentiates_twice(self) -> bool:
+        """Whether the gradient of class scores is part of the loss, and differentiated again."""
+        return self.target == 'class' and not self.constant_weights
+
     def forward(self, maps: Tensor, density: Tensor) -> Tensor:
         """Loss of a batch, with its weight.
 

@@ -9,7 +9,8 @@ from mmsal.comparison.flow.folder import FlowComparison, FlowFiles, compare_fold
 from mmsal.comparison.flow.maps import FlowSettings, export_flow
 from mmsal.comparison.flow.report import write_flow_report
 from mmsal.comparison.flow.summary import headlines, summarize_flow
-from mmsal.explain.jobs import VIDEO_SUFFIXES, Job, parse_frame_ranges, read_job_list
+from mmsal.explain.jobs import Job, parse_frame_ranges, read_job_list
+from mmsal.gaze import VIDEO_SUFFIXES
 
 
 def list_jobs(video: str, frames: str | None = None) -> list[Job]:
