@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from mmsal.datasets.gaze_maps import LoadGazeMaps
-from mmsal.evaluation.gaze_metric import SCORES
+from mmsal.evaluation.gaze_metric import SCORES, GazeMetric
 from mmsal.hooks.borrowed import bare_model
 from mmsal.hooks.gaze_fit import fit_of_gaze
 
@@ -282,5 +282,4 @@ def _videos(dataset: Any) -> list[str]:
 
 
 def _has_gaze_metric(evaluator: Any) -> bool:
-    metrics = getattr(evaluator, 'metrics', ())
-    return any(kind.__name__ == 'GazeMetric' for one in metrics for kind in type(one).__mro__)
+    return any(isinstance(one, GazeMetric) for one in getattr(evaluator, 'metrics', ()))
