@@ -148,7 +148,7 @@ def temporal_saliency_rescaling(
         gradients = Gradients(target, points, times_input=signed, signed=signed)
         budget = int(memory * 2**30)
         with frozen(model):
-            cnn = None if exact else _frame_cnn(model, frames, budget // 2)
+            cnn = None if exact else _frame_cnn(model, hiding, budget // 2)
             if cnn is None:
                 changes = _direct(score, hiding, gradients, budget)
             else:
@@ -191,14 +191,15 @@ def check_tsr_options(
         raise ValueError(f'expected memory to be a number of GiB above 0, got {memory!r}')
 
 
-def _frame_cnn(model: nn.Module, frames: Tensor, memory: int) -> FrameCNN | None:
+def _frame_cnn(model: nn.Module, hiding: Hiding, memory: int) -> FrameCNN | None:
     """The CNN, if the recognizer has one that works frame by frame."""
+    frames = hiding.frames
     if not all(hasattr(model, name) for name in ('extract_frame_features', 'classify_sequence')):
         return None
     if getattr(model.cls_head, 'clip_len', None) not in (None, len(frames)):
         return None  # the head cuts the frames into clips and averages their scores
     try:
-        cnn = FrameCNN(model, frames[0], memory)
+        cnn = FrameCNN(model, frames[0], memory, math.prod(hiding.grid))
     except torch.OutOfMemoryError:
         raise
     except RuntimeError:  # a CNN that mixes frames may refuse a single one

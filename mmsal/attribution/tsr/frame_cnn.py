@@ -1,6 +1,7 @@
 """The CNN of a recognizer that works frame by frame, made quick for gradients of its input."""
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from mmsal.attribution.graph_size import graph_size
+from mmsal.attribution.tsr.first_stage import FirstStage, Passed
+from mmsal.attribution.tsr.hiding import Hidden
+from mmsal.attribution.tsr.squares import Squares
 from mmsal.attribution.tsr.stem import rewrite_stem
 
 BATCH = 32  # frames; with more, a CPU's cache holds less of what the backward pass needs
@@ -17,33 +21,48 @@ AGREEMENT = 1e-3  # of the largest feature; rounding is a hundredth of it, a nei
 class FrameCNN:
     """Features of single frames, and products of vectors with their Jacobians.
 
-    Batch norm is folded into the convolutions, the first layers are rewritten (:mod:`.stem`), and
-    on a CPU channels are innermost, where oneDNN needs no copies. All of it computes the same but
-    for rounding.
+    Batch norm is folded into the convolutions, the first layers are written anew (:mod:`.stem`,
+    for a ResNet :mod:`.first_stage`), and on a CPU channels are innermost, where oneDNN needs no
+    copies. All of it computes the same but for rounding.
 
     Args:
-        model (nn.Module): With ``extract_frame_features`` ([N, T, C, H, W] to [N, T, D]); in
-            evaluation mode. It is left as it is: its ``backbone`` is copied.
+        model (nn.Module): With ``extract_frame_features`` ([N, T, C, H, W] to [N, T, D]), which
+            gives the frames to its ``backbone``; in evaluation mode. It is left as it is: its
+            ``backbone`` is copied.
         frame (Tensor): [C, H, W], to measure memory with.
         memory (int): Bytes for the graphs of one batch.
+        parts (int): Of a frame that are hidden one after the other; a batch then is an even share
+            of them.
     """
 
-    def __init__(self, model: nn.Module, frame: Tensor, memory: int) -> None:
-        backbone = rewrite_stem(_folded(model.backbone))
+    def __init__(self, model: nn.Module, frame: Tensor, memory: int, parts: int = BATCH) -> None:
+        backbone = _folded(model.backbone)
+        self.first = FirstStage.taken_out_of(backbone)
+        if self.first is None:
+            rewrite_stem(backbone)
         self.format = torch.contiguous_format
         if frame.device.type == 'cpu':
             self.format = torch.channels_last
-            backbone = backbone.to(memory_format=self.format)
+            backbone.to(memory_format=self.format)
+            if self.first is not None:
+                self.first.to(memory_format=self.format)
         self.model = copy.copy(model)
         self.model._modules = {**model._modules, 'backbone': backbone}
         # As much again as the graph for the gradients on their way.
         each = 2 * graph_size(self.features, frame.unsqueeze(0))
         self.batch = max(1, min(BATCH, memory // each))
+        self.by_frame = self.first is not None and parts >= BATCH // 2
+        if self.by_frame:
+            self.batch = math.ceil(parts / math.ceil(parts / self.batch))
 
     def features(self, frames: Tensor) -> Tensor:
         """[N, C, H, W] -> [N, D]."""
         frames = frames.contiguous(memory_format=self.format)
-        return self.model.extract_frame_features(frames.unsqueeze(0))[0]
+        return self._others(frames if self.first is None else self.first(frames))
+
+    def _others(self, maps: Tensor) -> Tensor:
+        """What the layers make of maps that stand where the backbone begins."""
+        return self.model.extract_frame_features(maps.unsqueeze(0))[0]
 
     def trace(self, frames: Tensor) -> 'Trace':
         """Features of a batch of frames, and the way back to its pixels.
@@ -57,6 +76,29 @@ class FrameCNN:
         missing = self.batch - len(frames)
         filled = torch.cat([frames, frames.new_zeros(missing, *frames.shape[1:])])
         return self._traced(filled, len(frames))
+
+    def passed(self, frame: Tensor) -> Passed:
+        """What :meth:`trace_around` needs to know of the frame [1, C, H, W]; ``by_frame`` alone."""
+        return self.first.passed(frame.contiguous(memory_format=self.format))
+
+    def trace_around(self, passed: Passed, frames: Tensor, hidden: Sequence[Hidden]) -> 'Trace':
+        """As :meth:`trace`, of frames that are another one in which a part each is hidden.
+
+        Args:
+            passed (Passed): Of the other one.
+            frames (Tensor): [N, C, H, W], N at most ``batch``.
+            hidden (Sequence[Hidden]): N parts.
+        """
+        squares = _squares(hidden, frames)
+        missing = self.batch - len(frames)
+        filled = torch.cat([frames, frames[-1:].expand(missing, -1, -1, -1)])
+        squares = squares.filled(missing)
+
+        def features(some: Tensor) -> Tensor:
+            return self._others(self.first.around(some, passed, squares))
+
+        filled = filled.contiguous(memory_format=self.format)
+        return Trace.of(features, filled, len(frames))
 
     def products(self, frames: Tensor, vectors: Sequence[Tensor]) -> list[Tensor]:
         """J' v of the frames' Jacobians J [D, C H W].
@@ -183,6 +225,14 @@ def works_frame_by_frame(model: nn.Module, cnn: FrameCNN, frames: Tensor) -> boo
         whole = model.extract_frame_features(frames.unsqueeze(0))[0]
         alone = torch.cat([cnn.features(some) for some in frames.flip(0).split(cnn.batch)]).flip(0)
     return bool((whole - alone).abs().max() <= AGREEMENT * whole.abs().max())
+
+
+def _squares(hidden: Sequence[Hidden], frames: Tensor) -> Squares:
+    """Squares that cover hidden parts of frames [N, C, H, W]."""
+    corners = [(one.rows[0], one.columns[0]) for one in hidden]
+    rows, columns = torch.tensor(corners, device=frames.device).unbind(dim=1)
+    sides = [end - start for one in hidden for start, end in (one.rows, one.columns)]
+    return Squares(rows, columns, max(sides), tuple(frames.shape[2:]))
 
 
 def _folded(backbone: nn.Module) -> nn.Module:

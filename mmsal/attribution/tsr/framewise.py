@@ -10,6 +10,7 @@ score's gradient with respect to the features of s, changes with what is hidden 
   1e-4). J_s' is taken of a basis of it, and the rest is matrix products.
 """
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from mmsal.attribution.gradient_points import Gradients
 from mmsal.attribution.tsr.elsewhere import Elsewhere
+from mmsal.attribution.tsr.first_stage import Passed
 from mmsal.attribution.tsr.frame_cnn import FrameCNN
 from mmsal.attribution.tsr.hiding import Hidden, Hiding
 from mmsal.attribution.tsr.rescaling import rounding_of
@@ -78,9 +80,9 @@ class FramewiseChanges:
         """See :class:`mmsal.attribution.tsr.Changes`."""
         hidden = [self.hiding.whole(t) for t in range(len(self.hiding.frames))]
         # They are few, so that a good basis costs little.
-        found = self._changes(
-            hidden, len(hidden), torch.full_like(self.importance, self.tolerance / 10)
-        )
+        allowed = torch.full_like(self.importance, self.tolerance / 10)
+        within = [self._within(some) for some in _batches(hidden, self.cnn.batch)]
+        found = self._with_others(within, len(hidden), allowed)
         # An error in the patches of a frame that counts little does little harm.
         self.importance = ((found - found.min()) / _ranges(found, len(found))).clamp(min=0.1)
         return found
@@ -92,16 +94,38 @@ class FramewiseChanges:
         turns = len(self.gradients.points) * self.slopes[0].numel() * self.slopes[0].element_size()
         found = [self.signed.new_zeros(0, dtype=torch.float64)]
         for some in _batches(frames, max(1, self.memory // (turns * parts))):
-            hidden = [part for t in some for part in self.hiding.patches(t)]
             allowed = self.tolerance / self.importance[list(some)].repeat_interleave(parts)
-            found.append(self._changes(hidden, parts, allowed))
+            found.append(self._with_others(self._within_parts(some), parts, allowed))
         return torch.cat(found).view(len(frames), parts)
 
-    def _changes(self, hidden: Sequence[Hidden], group: int, tolerance: Tensor) -> Tensor:
-        """float64 [M]; ``group`` of them that follow each other are compared with each other."""
-        found = [self._within(some) for some in _batches(hidden, self.cnn.batch)]
-        own, turns = zip(*found, strict=True)
-        own, turns = torch.cat(own), torch.cat(turns)  # [M], [M, points, T, D]
+    def _within_parts(self, frames: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+        """:meth:`_within` of all patches of some frames."""
+        hidden = [self.hiding.patches(t) for t in frames]
+        if not self.cnn.by_frame:
+            batches = _batches(list(itertools.chain(*hidden)), self.cnn.batch)
+            return [self._within(some) for some in batches]
+        found = []
+        for patches in hidden:
+            around = self._passed(patches[0].frame)
+            found += [self._within(some, around) for some in _batches(patches, self.cnn.batch)]
+        return found
+
+    def _passed(self, frame: int) -> list[Passed]:
+        """What the CNN needs to know of a frame, at each point."""
+        frames = self.hiding.frames[[frame]]
+        return [self.cnn.passed(p.of_frames(frames, [frame])) for p in self.gradients.points]
+
+    def _with_others(
+        self, within: Sequence[tuple[Tensor, Tensor]], group: int, tolerance: Tensor
+    ) -> Tensor:
+        """Add the changes in other frames, float64 [M].
+
+        Args:
+            within (Sequence[tuple[Tensor, Tensor]]): Of :meth:`_within`, M in all.
+            group (int): So many of the M that follow each other are compared with each other.
+            tolerance (Tensor): float64 [M].
+        """
+        own, turns = (torch.cat(some) for some in zip(*within, strict=True))
         expected = _ranges(own, group)
         for _ in range(ROUNDS):
             total = own + self.elsewhere.changes(turns, tolerance * expected)
@@ -111,28 +135,39 @@ class FramewiseChanges:
             expected = found
         return total
 
-    def _within(self, hidden: Sequence[Hidden]) -> tuple[Tensor, Tensor]:
-        """Changes of R in the hidden frames, [N], of slopes elsewhere, [N, points, T, D]."""
+    def _within(
+        self, hidden: Sequence[Hidden], around: Sequence[Passed] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Changes of R in the hidden frames, float64 [N], of slopes elsewhere, [N, points, T, D].
+
+        Args:
+            hidden (Sequence[Hidden]): Parts of one frame if ``around`` is known.
+            around (Sequence[Passed], optional): Of :meth:`_passed`.
+        """
         where = [one.frame for one in hidden]
         rows = range(len(hidden))
         changed = self.hiding.hide(hidden)
-        signed = self.signed.new_zeros(len(hidden), self.signed.shape[1])
-        turns = []
+        signed, turns = None, []
         for number, point in enumerate(self.gradients.points):
-            trace = self.cnn.trace(point.of_frames(changed, where))
+            moved = point.of_frames(changed, where)
+            if around is None:
+                trace = self.cnn.trace(moved)
+            else:
+                trace = self.cnn.trace_around(around[number], moved, hidden)
             sequences = self.features[number].repeat(len(hidden), 1, 1)
             sequences[rows, where] = trace.features
             slopes = self._slopes(sequences)
-            signed.add_(trace.back(slopes[rows, where]), alpha=point.weight)
+            found = trace.back(slopes[rows, where]).mul_(point.weight)
+            signed = found if signed is None else signed.add_(found)
             turn = slopes - self.slopes[number]
             turn[rows, where] = 0
             turns.append(turn)
         if self.gradients.times_input:
             signed *= changed.flatten(1)
-        reference = self.signed[where]
+        reference = self.signed[where if around is None else where[:1]]
         if not self.gradients.signed:
             signed, reference = signed.abs_(), reference.abs()
-        change = (signed - reference).abs_().sum(dim=1, dtype=torch.float64)
+        change = signed.sub_(reference).abs_().sum(dim=1, dtype=torch.float64)
         return change, torch.stack(turns, dim=1)
 
     def _slopes(self, sequences: Tensor) -> Tensor:

@@ -39,26 +39,45 @@ class UnshuffledConv2d(nn.Module):
         weight = functional.pixel_unshuffle(weight, self.stride)
         self.weight = nn.Parameter(weight.contiguous(memory_format=torch.channels_last), False)
         self.bias = conv.bias
+        turned = weight.flip(2, 3).transpose(0, 1)
+        self.turned = nn.Parameter(turned.contiguous(memory_format=torch.channels_last), False)
 
     @staticmethod
     def can_replace(conv: nn.Module) -> bool:
         """Whether it is a convolution strided alike in both directions and of few channels."""
-        if not _is_plain(conv, nn.Conv2d):
+        if not is_plain_conv(conv):
             return False
         alike = conv.stride[0] == conv.stride[1] > 1 and conv.dilation == (1, 1)
-        padded = conv.padding_mode == 'zeros' and not isinstance(conv.padding, str)
-        return alike and padded and conv.groups == 1 and conv.in_channels <= 4
+        return alike and conv.groups == 1 and conv.in_channels <= 4
 
     def forward(self, x: Tensor) -> Tensor:
         """As ``nn.Conv2d``: [N, C, H, W] -> [N, O, H', W']."""
-        padding = []
-        for size, kernel, before in zip(x.shape[-2:], self.kernel, self.padding, strict=True):
+        return functional.conv2d(self._in_blocks(x), self.weight, self.bias)
+
+    def along(self, directions: Tensor) -> Tensor:
+        """How its output changes along directions of x, [N, C, H, W]."""
+        return functional.conv2d(self._in_blocks(directions), self.weight)
+
+    def back(self, gradient: Tensor, shape: torch.Size) -> Tensor:
+        """Its gradient with respect to x of that shape, by one with respect to its output."""
+        # The convolution with the kernel turned round.
+        reach = [size - 1 for size in self.weight.shape[2:]]
+        found = functional.conv2d(gradient, self.turned, padding=reach)
+        found = functional.pixel_shuffle(found, self.stride)
+        return functional.pad(found, [-margin for margin in self._margins(shape)])
+
+    def _in_blocks(self, x: Tensor) -> Tensor:
+        x = functional.pixel_unshuffle(functional.pad(x, self._margins(x.shape)), self.stride)
+        return x.contiguous(memory_format=torch.channels_last)
+
+    def _margins(self, shape: torch.Size) -> list[int]:
+        """Left, right, above and below: zeros that are needed, or pixels that are not (below 0)."""
+        margins = []
+        for size, kernel, before in zip(shape[2:], self.kernel, self.padding, strict=True):
             steps = (size + 2 * before - kernel) // self.stride + 1
             covered = (steps - 1 + math.ceil(kernel / self.stride)) * self.stride
-            padding = [before, covered - size - before, *padding]
-        x = functional.pixel_unshuffle(functional.pad(x, padding), self.stride)
-        x = x.contiguous(memory_format=torch.channels_last)
-        return functional.conv2d(x, self.weight, self.bias)
+            margins = [before, covered - size - before, *margins]
+        return margins
 
 
 class FirstMaxPool2d(nn.Module):
@@ -91,17 +110,10 @@ class FirstMaxPool2d(nn.Module):
 class _FirstMaxPool(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, kernel, stride, padding, ceil_mode):
-        height, width = x.shape[-2:]
-        rows = torch.arange(height, dtype=x.dtype, device=x.device)[:, None]
-        columns = torch.arange(width, dtype=x.dtype, device=x.device)
-        # Row by row within a window, each place is worth a little less than the one before (of
-        # values above 0, such as a ReLU lets through).
-        worth = 1 - TIE * torch.finfo(x.dtype).eps * (kernel[1] * rows + columns)
-        how = (kernel, stride, padding, 1, ceil_mode)
-        _, indices = torch.ops.aten.max_pool2d_with_indices(x * worth, *how)
+        found, indices = first_max_pool(x, kernel, stride, padding, ceil_mode)
         ctx.save_for_backward(x, indices)
-        ctx.how = how
-        return functional.max_pool2d(x, *how)
+        ctx.how = (kernel, stride, padding, 1, ceil_mode)
+        return found
 
     @staticmethod
     def backward(ctx, gradient):
@@ -110,7 +122,36 @@ class _FirstMaxPool(torch.autograd.Function):
         return found, None, None, None, None
 
 
-def _is_plain(module: nn.Module, kind: type[nn.Module]) -> bool:
+def first_max_pool(
+    x: Tensor,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    ceil_mode: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Max pooling of [N, C, H, W], and where the first of the largest values is, rounding aside.
+
+    Returns:
+        tuple[Tensor, Tensor]: Values and int64 places (row times W, plus column), [N, C, H', W'].
+    """
+    rows = torch.arange(x.shape[-2], dtype=x.dtype, device=x.device)[:, None]
+    columns = torch.arange(x.shape[-1], dtype=x.dtype, device=x.device)
+    # Row by row within a window, each place is worth a little less than the one before (of values
+    # above 0, such as a ReLU lets through).
+    worth = 1 - TIE * torch.finfo(x.dtype).eps * (kernel[1] * rows + columns)
+    how = (kernel, stride, padding, 1, ceil_mode)
+    _, places = torch.ops.aten.max_pool2d_with_indices(x * worth, *how)
+    return functional.max_pool2d(x, *how), places
+
+
+def is_plain_conv(module: object) -> bool:
+    """Whether it is a convolution that pads with zeros, and nothing else."""
+    if not _is_plain(module, nn.Conv2d):
+        return False
+    return module.padding_mode == 'zeros' and not isinstance(module.padding, str)
+
+
+def _is_plain(module: object, kind: type[nn.Module]) -> bool:
     """Of torch's class or mmcv's wrapper of the same name, which differs for empty inputs alone."""
     return isinstance(module, kind) and type(module).__name__ == kind.__name__
 

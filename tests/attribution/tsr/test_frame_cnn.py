@@ -11,13 +11,15 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from torch import nn
 
+from mmsal.attribution.tsr.first_stage import FirstStage
 from mmsal.attribution.tsr.frame_cnn import FrameCNN, share_out, works_frame_by_frame
+from mmsal.attribution.tsr.hiding import Hiding
 from mmsal.attribution.tsr.stem import FirstMaxPool2d, UnshuffledConv2d
 
 GIB = 2**30
 BACKBONES = {
     'resnet18': (dict(type='ResNet', depth=18, num_stages=2), 128),
-    'bottleneck': (dict(type='ResNet', depth=50, num_stages=1), 256),
+    'bottleneck': (dict(type='ResNet', depth=50, num_stages=2), 512),
     'cbam': (dict(type='ResNetCBAM', depth=18, num_stages=2), 128),
 }
 
@@ -101,11 +103,36 @@ def test_features_and_jacobians_are_the_networks(name):
     assert not trace.features.requires_grad
 
 
-def test_the_first_layers_of_a_resnet_are_rewritten():
+def test_the_first_layers_are_written_anew():
     """MMAction2 builds them of mmcv's classes, not of torch's."""
-    stem = FrameCNN(cnn_lstm(), noise(3, 33, 38), GIB).model.backbone
-    assert type(stem.conv1.conv) is UnshuffledConv2d
-    assert type(stem.maxpool) is FirstMaxPool2d
+    assert type(FrameCNN(cnn_lstm(), noise(3, 33, 38), GIB).first) is FirstStage
+    other = FrameCNN(cnn_lstm('cbam'), noise(3, 33, 38), GIB)
+    assert other.first is None
+    assert type(other.model.backbone.conv1.conv) is UnshuffledConv2d
+    assert type(other.model.backbone.maxpool) is FirstMaxPool2d
+
+
+@pytest.mark.parametrize('name', ['resnet18', 'bottleneck'])
+def test_frames_with_a_part_hidden_around_it(name):
+    cnn = FrameCNN(cnn_lstm(name), noise(3, 33, 38), GIB, parts=20)
+    assert cnn.by_frame
+    assert cnn.batch == 20
+    hiding = Hiding(noise(2, 3, 33, 38), noise(2, 3, 33, 38, seed=1), 8)
+    hidden = hiding.patches(1)[:7] + hiding.patches(1)[-6:]
+    frames, vectors = hiding.hide(hidden), noise(13, 24, seed=2)
+    trace = cnn.trace_around(cnn.passed(hiding.frames[[1]]), frames, hidden)
+    whole = cnn.trace(frames)
+    torch.testing.assert_close(trace.features, whole.features, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(trace.back(vectors), whole.back(vectors), rtol=1e-8, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ('parts', 'batch', 'by_frame'),
+    [(144, 29, True), (64, 32, True), (16, 16, True), (15, 32, False)],
+)
+def test_batches_are_even_shares_of_a_frames_parts(parts, batch, by_frame):
+    cnn = FrameCNN(cnn_lstm(), noise(3, 20, 20), GIB, parts)
+    assert (cnn.batch, cnn.by_frame) == (batch, by_frame)
 
 
 def test_the_model_is_left_as_it_is_and_the_copy_goes():
