@@ -29,7 +29,7 @@ CONFIGS = {
 SIZE = 120
 PATCH = 10
 PARTS = {  # functions whose time is asked for, with all that they call
-    '_within': 'changed frames: CNN and recurrent part',
+    '_r_and_turns': 'changed frames: CNN and recurrent part',
     '_slopes': 'of that, recurrent part',
     '_products': 'products of basis vectors with Jacobians',
     '_distances': 'sums of changes over pixels',

@@ -199,7 +199,7 @@ def _frame_cnn(model: nn.Module, hiding: Hiding, memory: int) -> FrameCNN | None
     if getattr(model.cls_head, 'clip_len', None) not in (None, len(frames)):
         return None  # the head cuts the frames into clips and averages their scores
     try:
-        cnn = FrameCNN(model, frames[0], memory, math.prod(hiding.grid))
+        cnn = FrameCNN(model, frames[0], memory, 1 + math.prod(hiding.grid))
     except torch.OutOfMemoryError:
         raise
     except RuntimeError:  # a CNN that mixes frames may refuse a single one

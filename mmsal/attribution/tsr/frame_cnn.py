@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from mmsal.attribution.graph_size import graph_size
-from mmsal.attribution.tsr.first_stage import FirstStage, Passed
 from mmsal.attribution.tsr.hiding import Hidden
+from mmsal.attribution.tsr.resnet import Passed, QuickResNet
 from mmsal.attribution.tsr.squares import Squares
 from mmsal.attribution.tsr.stem import rewrite_stem
 
@@ -21,8 +21,8 @@ AGREEMENT = 1e-3  # of the largest feature; rounding is a hundredth of it, a nei
 class FrameCNN:
     """Features of single frames, and products of vectors with their Jacobians.
 
-    Batch norm is folded into the convolutions, the first layers are written anew (:mod:`.stem`,
-    for a ResNet :mod:`.first_stage`), and on a CPU channels are innermost, where oneDNN needs no
+    Batch norm is folded into the convolutions, a ResNet is written anew (:mod:`.resnet`), of others
+    the first layers (:mod:`.stem`), and on a CPU channels are innermost, where oneDNN needs no
     copies. All of it computes the same but for rounding.
 
     Args:
@@ -31,38 +31,31 @@ class FrameCNN:
             ``backbone`` is copied.
         frame (Tensor): [C, H, W], to measure memory with.
         memory (int): Bytes for the graphs of one batch.
-        parts (int): Of a frame that are hidden one after the other; a batch then is an even share
-            of them.
+        parts (int): Variants of a frame that are looked at one after the other; a batch then is an
+            even share of them.
     """
 
     def __init__(self, model: nn.Module, frame: Tensor, memory: int, parts: int = BATCH) -> None:
         backbone = _folded(model.backbone)
-        self.first = FirstStage.taken_out_of(backbone)
-        if self.first is None:
-            rewrite_stem(backbone)
+        self.resnet = QuickResNet(backbone) if QuickResNet.can_replace(backbone) else None
+        backbone = rewrite_stem(backbone) if self.resnet is None else self.resnet
         self.format = torch.contiguous_format
         if frame.device.type == 'cpu':
             self.format = torch.channels_last
             backbone.to(memory_format=self.format)
-            if self.first is not None:
-                self.first.to(memory_format=self.format)
-        self.model = copy.copy(model)
-        self.model._modules = {**model._modules, 'backbone': backbone}
+        self.model = _with_backbone(model, backbone)
+        self.after = _with_backbone(model, nn.Identity())
         # As much again as the graph for the gradients on their way.
         each = 2 * graph_size(self.features, frame.unsqueeze(0))
         self.batch = max(1, min(BATCH, memory // each))
-        self.by_frame = self.first is not None and parts >= BATCH // 2
+        self.by_frame = self.resnet is not None and parts >= BATCH // 2
         if self.by_frame:
             self.batch = math.ceil(parts / math.ceil(parts / self.batch))
 
     def features(self, frames: Tensor) -> Tensor:
         """[N, C, H, W] -> [N, D]."""
         frames = frames.contiguous(memory_format=self.format)
-        return self._others(frames if self.first is None else self.first(frames))
-
-    def _others(self, maps: Tensor) -> Tensor:
-        """What the layers make of maps that stand where the backbone begins."""
-        return self.model.extract_frame_features(maps.unsqueeze(0))[0]
+        return self.model.extract_frame_features(frames.unsqueeze(0))[0]
 
     def trace(self, frames: Tensor) -> 'Trace':
         """Features of a batch of frames, and the way back to its pixels.
@@ -79,7 +72,7 @@ class FrameCNN:
 
     def passed(self, frame: Tensor) -> Passed:
         """What :meth:`trace_around` needs to know of the frame [1, C, H, W]; ``by_frame`` alone."""
-        return self.first.passed(frame.contiguous(memory_format=self.format))
+        return self.resnet.passed(frame.contiguous(memory_format=self.format))
 
     def trace_around(self, passed: Passed, frames: Tensor, hidden: Sequence[Hidden]) -> 'Trace':
         """As :meth:`trace`, of frames that are another one in which a part each is hidden.
@@ -95,7 +88,8 @@ class FrameCNN:
         squares = squares.filled(missing)
 
         def features(some: Tensor) -> Tensor:
-            return self._others(self.first.around(some, passed, squares))
+            maps = self.resnet.around(some, passed, squares)
+            return self.after.extract_frame_features(maps.unsqueeze(0))[0]
 
         filled = filled.contiguous(memory_format=self.format)
         return Trace.of(features, filled, len(frames))
@@ -233,6 +227,13 @@ def _squares(hidden: Sequence[Hidden], frames: Tensor) -> Squares:
     rows, columns = torch.tensor(corners, device=frames.device).unbind(dim=1)
     sides = [end - start for one in hidden for start, end in (one.rows, one.columns)]
     return Squares(rows, columns, max(sides), tuple(frames.shape[2:]))
+
+
+def _with_backbone(model: nn.Module, backbone: nn.Module) -> nn.Module:
+    """A model that shares all else with another one."""
+    changed = copy.copy(model)
+    changed._modules = {**model._modules, 'backbone': backbone}
+    return changed
 
 
 def _folded(backbone: nn.Module) -> nn.Module:

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from mmsal.attribution.gradient_points import Gradients
 from mmsal.attribution.tsr.elsewhere import Elsewhere
-from mmsal.attribution.tsr.first_stage import Passed
 from mmsal.attribution.tsr.frame_cnn import FrameCNN
 from mmsal.attribution.tsr.hiding import Hidden, Hiding
 from mmsal.attribution.tsr.rescaling import rounding_of
+from mmsal.attribution.tsr.resnet import Passed
 
 ROUNDS = 3  # that bases are chosen anew, should the range of the changes have been overestimated
 ROUNDING = 1e-6  # of the largest change; below it the direct loop knows no better
@@ -106,8 +106,14 @@ class FramewiseChanges:
             return [self._within(some) for some in batches]
         found = []
         for patches in hidden:
-            around = self._passed(patches[0].frame)
-            found += [self._within(some, around) for some in _batches(patches, self.cnn.batch)]
+            frame = patches[0].frame
+            around, reference = self._passed(frame), None
+            # First the frame itself, so that what kernels round alike is nothing that changes.
+            for some in _batches([self.hiding.nothing(frame), *patches], self.cnn.batch):
+                signed, turns = self._r_and_turns(some, around)
+                if reference is None:
+                    reference, signed, turns = signed[:1], signed[1:], turns[1:]
+                found.append((self._change(signed, reference), turns))
         return found
 
     def _passed(self, frame: int) -> list[Passed]:
@@ -135,10 +141,21 @@ class FramewiseChanges:
             expected = found
         return total
 
-    def _within(
+    def _within(self, hidden: Sequence[Hidden]) -> tuple[Tensor, Tensor]:
+        """Changes of R in the hidden frames, float64 [N], of all slopes, [N, points, T, D]."""
+        signed, turns = self._r_and_turns(hidden)
+        return self._change(signed, self.signed[[one.frame for one in hidden]]), turns
+
+    def _change(self, signed: Tensor, reference: Tensor) -> Tensor:
+        """Sums of \\|R(X') - R(X)\\|, float64 [N], by R with its sign, [N or 1, C H W]."""
+        if not self.gradients.signed:
+            signed, reference = signed.abs(), reference.abs()
+        return (signed - reference).abs_().sum(dim=1, dtype=torch.float64)
+
+    def _r_and_turns(
         self, hidden: Sequence[Hidden], around: Sequence[Passed] | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Changes of R in the hidden frames, float64 [N], of slopes elsewhere, [N, points, T, D].
+        """R in the hidden frames, with its sign, [N, C H W], and changes of slopes elsewhere.
 
         Args:
             hidden (Sequence[Hidden]): Parts of one frame if ``around`` is known.
@@ -164,11 +181,7 @@ class FramewiseChanges:
             turns.append(turn)
         if self.gradients.times_input:
             signed *= changed.flatten(1)
-        reference = self.signed[where if around is None else where[:1]]
-        if not self.gradients.signed:
-            signed, reference = signed.abs_(), reference.abs()
-        change = signed.sub_(reference).abs_().sum(dim=1, dtype=torch.float64)
-        return change, torch.stack(turns, dim=1)
+        return signed, torch.stack(turns, dim=1)
 
     def _slopes(self, sequences: Tensor) -> Tensor:
         """The score's gradient with respect to features, [N, T, D]."""

@@ -52,6 +52,10 @@ class Hiding:
         height, width = self.frames.shape[-2:]
         return Hidden(frame, (0, height), (0, width))
 
+    def nothing(self, frame: int) -> Hidden:
+        """Not a pixel of a frame."""
+        return Hidden(frame, (0, 0), (0, 0))
+
     def patches(self, frame: int) -> list[Hidden]:
         """The patches of a frame, row by row."""
         (height, width), side = self.frames.shape[-2:], self.patch_size

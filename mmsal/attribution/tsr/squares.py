@@ -30,11 +30,6 @@ class Squares:
         columns = torch.cat([self.columns, self.columns[-1:].expand(missing)])
         return Squares(rows, columns, self.size, self.shape)
 
-    def grown(self, margin: int) -> Squares:
-        """The same squares with so much more on each side."""
-        size = self.size + 2 * margin
-        return Squares(self.rows - margin, self.columns - margin, size, self.shape)
-
     def seen_by(self, layer: Sliding, shape: tuple[int, int]) -> Squares:
         """All that a layer makes of the squares, in its maps of that shape, and little else."""
         return Squares(
@@ -52,6 +47,21 @@ class Squares:
             (self.size - 1) * layer.stride + layer.kernel,
             shape,
         )
+
+    def within(self, others: Squares) -> Squares:
+        """Where these lie in other squares of the same maps, which are maps then."""
+        rows, columns = self.rows - others.rows, self.columns - others.columns
+        return Squares(rows, columns, self.size, (others.size, others.size))
+
+    def places_on_maps(self, places: Tensor) -> Tensor:
+        """Places in squares (row times size, plus column) as places on maps.
+
+        Those that stick out become places at the edge. [N, C, h, w], int64.
+        """
+        height, width = self.shape
+        rows = places // self.size + self.rows.view(-1, 1, 1, 1)
+        columns = places % self.size + self.columns.view(-1, 1, 1, 1)
+        return rows.clamp_(0, height - 1) * width + columns.clamp_(0, width - 1)
 
     def cut(self, maps: Tensor) -> Tensor:
         """The squares out of maps [N or 1, C, H, W]: [N, C, size, size], 0 where they stick out."""

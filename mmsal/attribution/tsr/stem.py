@@ -1,4 +1,4 @@
-"""Layers at a CNN's beginning, written anew so that gradients pass them quickly and alike."""
+"""A layer at a CNN's beginning, written anew so that gradients pass it quickly."""
 
 import math
 
@@ -6,16 +6,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-TIE = 4  # units of rounding within which two values of a pooling window count as equal
-
 
 def rewrite_stem(backbone: nn.Module) -> nn.Module:
-    """Put :class:`UnshuffledConv2d` and :class:`FirstMaxPool2d` where they can stand, in place."""
+    """Put :class:`UnshuffledConv2d` where it can stand, in place."""
     for name, module in list(backbone.named_modules()):
-        for kind in (UnshuffledConv2d, FirstMaxPool2d):
-            if kind.can_replace(module):
-                parent, _, child = name.rpartition('.')
-                setattr(backbone.get_submodule(parent), child, kind(module))
+        if UnshuffledConv2d.can_replace(module):
+            parent, _, child = name.rpartition('.')
+            setattr(backbone.get_submodule(parent), child, UnshuffledConv2d(module))
     return backbone
 
 
@@ -80,81 +77,9 @@ class UnshuffledConv2d(nn.Module):
         return margins
 
 
-class FirstMaxPool2d(nn.Module):
-    """Max pooling whose gradient goes to the first of the largest values, rounding aside.
-
-    torch does so among values that are equal to the last bit. A hidden patch is flat, and so are
-    the first layer's maps of it; where kernels round the pixels of a flat map apart, the gradient
-    would go astray.
-
-    Args:
-        pool (nn.MaxPool2d): Of the kind that :meth:`can_replace` accepts.
-    """
-
-    def __init__(self, pool: nn.MaxPool2d) -> None:
-        super().__init__()
-        self.shape = [_pair(pool.kernel_size), _pair(pool.stride), _pair(pool.padding)]
-        self.ceil_mode = pool.ceil_mode
-
-    @staticmethod
-    def can_replace(pool: nn.Module) -> bool:
-        """Whether it is a pooling without dilation that returns nothing else."""
-        plain = _is_plain(pool, nn.MaxPool2d)
-        return plain and _pair(pool.dilation) == (1, 1) and not pool.return_indices
-
-    def forward(self, x: Tensor) -> Tensor:
-        """As ``nn.MaxPool2d``: [N, C, H, W] -> [N, C, H', W']."""
-        return _FirstMaxPool.apply(x, *self.shape, self.ceil_mode)
-
-
-class _FirstMaxPool(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x, kernel, stride, padding, ceil_mode):
-        found, indices = first_max_pool(x, kernel, stride, padding, ceil_mode)
-        ctx.save_for_backward(x, indices)
-        ctx.how = (kernel, stride, padding, 1, ceil_mode)
-        return found
-
-    @staticmethod
-    def backward(ctx, gradient):
-        x, indices = ctx.saved_tensors
-        found = torch.ops.aten.max_pool2d_with_indices_backward(gradient, x, *ctx.how, indices)
-        return found, None, None, None, None
-
-
-def first_max_pool(
-    x: Tensor,
-    kernel: tuple[int, int],
-    stride: tuple[int, int],
-    padding: tuple[int, int],
-    ceil_mode: bool = False,
-) -> tuple[Tensor, Tensor]:
-    """Max pooling of [N, C, H, W], and where the first of the largest values is, rounding aside.
-
-    Returns:
-        tuple[Tensor, Tensor]: Values and int64 places (row times W, plus column), [N, C, H', W'].
-    """
-    rows = torch.arange(x.shape[-2], dtype=x.dtype, device=x.device)[:, None]
-    columns = torch.arange(x.shape[-1], dtype=x.dtype, device=x.device)
-    # Row by row within a window, each place is worth a little less than the one before (of values
-    # above 0, such as a ReLU lets through).
-    worth = 1 - TIE * torch.finfo(x.dtype).eps * (kernel[1] * rows + columns)
-    how = (kernel, stride, padding, 1, ceil_mode)
-    _, places = torch.ops.aten.max_pool2d_with_indices(x * worth, *how)
-    return functional.max_pool2d(x, *how), places
-
-
 def is_plain_conv(module: object) -> bool:
     """Whether it is a convolution that pads with zeros, and nothing else."""
-    if not _is_plain(module, nn.Conv2d):
+    # torch's, or mmcv's wrapper of the same name, which differs for empty inputs alone.
+    if not isinstance(module, nn.Conv2d) or type(module).__name__ != 'Conv2d':
         return False
     return module.padding_mode == 'zeros' and not isinstance(module.padding, str)
-
-
-def _is_plain(module: object, kind: type[nn.Module]) -> bool:
-    """Of torch's class or mmcv's wrapper of the same name, which differs for empty inputs alone."""
-    return isinstance(module, kind) and type(module).__name__ == kind.__name__
-
-
-def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else tuple(value)

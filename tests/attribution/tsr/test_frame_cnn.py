@@ -11,10 +11,10 @@ from mmaction.registry import MODELS
 from mmengine.config import Config
 from torch import nn
 
-from mmsal.attribution.tsr.first_stage import FirstStage
 from mmsal.attribution.tsr.frame_cnn import FrameCNN, share_out, works_frame_by_frame
 from mmsal.attribution.tsr.hiding import Hiding
-from mmsal.attribution.tsr.stem import FirstMaxPool2d, UnshuffledConv2d
+from mmsal.attribution.tsr.resnet import QuickResNet
+from mmsal.attribution.tsr.stem import UnshuffledConv2d
 
 GIB = 2**30
 BACKBONES = {
@@ -103,13 +103,11 @@ def test_features_and_jacobians_are_the_networks(name):
     assert not trace.features.requires_grad
 
 
-def test_the_first_layers_are_written_anew():
+def test_a_resnet_is_written_anew_and_of_others_the_first_layers():
     """MMAction2 builds them of mmcv's classes, not of torch's."""
-    assert type(FrameCNN(cnn_lstm(), noise(3, 33, 38), GIB).first) is FirstStage
+    assert type(FrameCNN(cnn_lstm(), noise(3, 33, 38), GIB).model.backbone) is QuickResNet
     other = FrameCNN(cnn_lstm('cbam'), noise(3, 33, 38), GIB)
-    assert other.first is None
     assert type(other.model.backbone.conv1.conv) is UnshuffledConv2d
-    assert type(other.model.backbone.maxpool) is FirstMaxPool2d
 
 
 @pytest.mark.parametrize('name', ['resnet18', 'bottleneck'])
@@ -239,43 +237,3 @@ def test_unshuffled_convolution_is_the_strided_one(
 )
 def test_other_convolutions_stay(conv):
     assert not UnshuffledConv2d.can_replace(conv)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.integers(2, 4),
-    st.integers(1, 3),
-    st.integers(0, 1),
-    st.booleans(),
-    st.integers(5, 15),
-    st.integers(5, 15),
-    st.integers(0, 99),
-)
-def test_first_max_pool_is_the_pooling(kernel, stride, padding, ceil_mode, height, width, seed):
-    """On maps as a ReLU leaves them, half 0 and whole numbers, so that many values are equal."""
-    pool = nn.MaxPool2d(kernel, stride, padding, ceil_mode=ceil_mode)
-    assert FirstMaxPool2d.can_replace(pool)
-    leaf = (3 * noise(2, 3, height, width, seed=seed)).round().relu().requires_grad_(True)
-    expected, found = pool(leaf), FirstMaxPool2d(pool)(leaf)
-    assert torch.equal(found, expected)
-    vector = noise(*expected.shape, seed=1)
-    (gradient,) = torch.autograd.grad(found, leaf, vector)
-    (wanted,) = torch.autograd.grad(expected, leaf, vector)
-    # Of windows that are 0 throughout the ReLU below lets nothing pass, wherever it goes.
-    torch.testing.assert_close(gradient * (leaf > 0), wanted * (leaf > 0))
-
-
-@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
-def test_first_max_pool_sees_through_rounding(dtype):
-    """A flat map whose pixels differ in the last bit: the gradient goes as if they did not."""
-    pool = nn.MaxPool2d(3, 2, 1)
-    flat = torch.full((1, 4, 12, 12), 0.7, dtype=dtype)
-    ulps = torch.randint(-1, 2, flat.shape, generator=torch.Generator().manual_seed(0))
-    rounded = flat * (1 + ulps.to(dtype) * torch.finfo(dtype).eps)
-    gradients = []
-    for one, layer in ((flat, pool), (rounded, pool), (rounded, FirstMaxPool2d(pool))):
-        leaf = one.clone().requires_grad_(True)
-        gradients.append(torch.autograd.grad(layer(leaf).sum(), leaf)[0])
-    plain, astray, found = gradients
-    assert not torch.equal(astray, plain)
-    assert torch.equal(found, plain)

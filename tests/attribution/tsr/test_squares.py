@@ -1,5 +1,7 @@
 """Squares of maps against convolutions and poolings of whole maps."""
 
+import itertools
+
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -69,27 +71,60 @@ def test_a_layer_on_what_it_needs_makes_the_squares(case):
 
 
 @settings(max_examples=200, deadline=None)
-@given(cases(), st.integers(0, 2))
-def test_squares_are_cut_and_pasted(case, margin):
+@given(cases())
+def test_squares_are_cut_and_pasted(case):
     _, shape, size, corners = case
-    squares = squares_at(corners, size, shape).grown(margin)
+    squares = squares_at(corners, size, shape)
     maps, others = noise(len(corners), 2, *shape), noise(len(corners), 2, *shape, seed=1)
     found, pasted = squares.cut(maps), others.contiguous(memory_format=torch.channels_last)
     common = squares.cut(maps[:1])
     squares.paste(found, pasted)
-    for number, (top, left) in enumerate(corners):
-        corner = (top - margin, left - margin)
-        where = inside(corner, size + 2 * margin, shape)
+    for number, corner in enumerate(corners):
+        where = inside(corner, size, shape)
         torch.testing.assert_close(pasted[number][:, where], maps[number][:, where])
         torch.testing.assert_close(pasted[number][:, ~where], others[number][:, ~where])
-        for row in range(squares.size):
-            for column in range(squares.size):
-                at = (corner[0] + row, corner[1] + column)
-                is_in = 0 <= at[0] < shape[0] and 0 <= at[1] < shape[1]
-                expected = maps[number][:, at[0], at[1]] if is_in else torch.zeros(2).double()
-                assert torch.equal(found[number, :, row, column], expected)
-                expected = maps[0][:, at[0], at[1]] if is_in else torch.zeros(2).double()
-                assert torch.equal(common[number, :, row, column], expected)
+        assert torch.equal(found[number], square_of(maps[number], corner, size))
+        assert torch.equal(common[number], square_of(maps[0], corner, size))
+
+
+def square_of(maps, corner, size):
+    """Pixel by pixel, 0 outside: [C, H, W] -> [C, size, size]."""
+    found = torch.zeros(len(maps), size, size, dtype=maps.dtype)
+    for row, column in itertools.product(range(size), repeat=2):
+        at = (corner[0] + row, corner[1] + column)
+        if 0 <= at[0] < maps.shape[1] and 0 <= at[1] < maps.shape[2]:
+            found[:, row, column] = maps[:, at[0], at[1]]
+    return found
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases(), st.integers(0, 3), st.integers(0, 3))
+def test_squares_within_others(case, above, left):
+    """Pasted into others that were cut out, they are where they are on the maps."""
+    _, shape, size, corners = case
+    squares = squares_at(corners, size, shape)
+    rows, columns = squares.rows - above, squares.columns - left
+    others = Squares(rows, columns, size + 2, shape)
+    maps, changed = noise(len(corners), 2, *shape), noise(len(corners), 2, *shape, seed=1)
+    found = others.cut(maps)
+    squares.within(others).paste(squares.cut(changed), found)
+    squares.paste(squares.cut(changed), maps := maps.contiguous(memory_format=torch.channels_last))
+    torch.testing.assert_close(found, others.cut(maps))
+
+
+@settings(max_examples=100, deadline=None)
+@given(cases())
+def test_places_in_squares_are_places_on_maps(case):
+    _, shape, size, corners = case
+    squares = squares_at(corners, size, shape)
+    places = torch.arange(size**2).view(1, 1, size, size).expand(len(corners), 2, -1, -1)
+    found = squares.places_on_maps(places)
+    for number, (top, left) in enumerate(corners):
+        for row, column in itertools.product(range(size), repeat=2):
+            at = (top + row, left + column)
+            if 0 <= at[0] < shape[0] and 0 <= at[1] < shape[1]:
+                assert found[number, 0, row, column] == at[0] * shape[1] + at[1]
+    assert int(found.min()) >= 0 and int(found.max()) < shape[0] * shape[1]
 
 
 def test_more_samples_are_filled_in():

@@ -1,6 +1,4 @@
-"""The beginning of a ResNet against the layers it is made of, and against autograd."""
-
-import copy
+"""The quick ResNet against MMAction2's own, and against autograd."""
 
 import pytest
 import torch
@@ -11,12 +9,13 @@ from mmcv.cnn import fuse_conv_bn
 from mmengine.config import Config
 from torch import nn
 
-from mmsal.attribution.tsr.first_stage import FirstStage
+from mmsal.attribution.tsr.residual import Around
+from mmsal.attribution.tsr.resnet import QuickResNet, worthwhile
 from mmsal.attribution.tsr.squares import Squares
 
 DEPTHS = (18, 50)  # basic blocks, bottlenecks with a convolution in the first shortcut
+STAGES = dict(num_stages=3, strides=(1, 2, 2), dilations=(1,) * 3, out_indices=(2,))
 ALL_STAGES = dict(num_stages=4, strides=(1, 2, 2, 2), dilations=(1,) * 4, out_indices=(3,))
-STAGES = dict(num_stages=2, strides=(1, 2), dilations=(1, 1), out_indices=(1,))
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -47,19 +46,9 @@ def folded(**changes):
 
 @pytest.fixture(scope='module')
 def built():
-    """By depth: the layers, and what replaces them."""
+    """By depth: the network, and what replaces it."""
     backbones = {depth: folded(depth=depth) for depth in DEPTHS}
-    for backbone in backbones.values():
-        for module in backbone.modules():
-            if isinstance(module, nn.ReLU):
-                module.inplace = False
-    return {
-        depth: (
-            nn.Sequential(backbone.conv1, backbone.maxpool, backbone.layer1),
-            FirstStage.taken_out_of(copy.deepcopy(backbone)),
-        )
-        for depth, backbone in backbones.items()
-    }
+    return {depth: (backbone, QuickResNet(backbone)) for depth, backbone in backbones.items()}
 
 
 def assert_the_same(found, expected):
@@ -69,10 +58,10 @@ def assert_the_same(found, expected):
 
 @pytest.mark.parametrize('depth', DEPTHS)
 @pytest.mark.parametrize('shape', [(32, 32), (33, 46), (57, 40)])
-def test_maps_gradients_and_derivatives_are_the_layers(built, depth, shape):
-    layers, stage = built[depth]
+def test_maps_gradients_and_derivatives_are_the_network(built, depth, shape):
+    network, quick = built[depth]
     leaf = noise(9, 3, *shape).requires_grad_(True)
-    expected, found = layers(leaf), stage(leaf)
+    expected, found = network(leaf), quick(leaf)
     assert_the_same(found.detach(), expected.detach())
     vectors = noise(*expected.shape, seed=1)
     (wanted,) = torch.autograd.grad(expected, leaf, vectors)
@@ -80,17 +69,13 @@ def test_maps_gradients_and_derivatives_are_the_layers(built, depth, shape):
     (again,) = torch.autograd.grad(found, leaf, vectors, retain_graph=True)
     assert_the_same(first, wanted)
     assert torch.equal(first, again)
-    # J u as the derivative of u J' v by v, and by difference.
+    # J u as the derivative of u J' v by v.
     leaf_vectors = torch.zeros_like(vectors, requires_grad=True)
     (back,) = torch.autograd.grad(found, leaf, leaf_vectors, create_graph=True)
     directions = noise(*leaf.shape, seed=2)
     (along,) = torch.autograd.grad(back, leaf_vectors, directions)
-    step = 1e-7 * directions
-    with torch.no_grad():
-        difference = (layers(leaf + step) - layers(leaf - step)) / 2e-7
-    kinks = (along - difference).abs() > 1e-5 * along.abs().max()
-    assert float(kinks.double().mean()) < 1e-3
-    assert along.abs().max() > 0.1
+    _, wanted = torch.autograd.functional.jvp(network, leaf.detach(), directions)
+    assert_the_same(along, wanted)
 
 
 @settings(max_examples=60, deadline=None)
@@ -99,28 +84,25 @@ def test_maps_gradients_and_derivatives_are_the_layers(built, depth, shape):
     shape=st.tuples(st.integers(24, 70), st.integers(24, 70)),
     size=st.integers(1, 16),
     seed=st.integers(0, 9),
-    flat=st.booleans(),
     data=st.data(),
 )
-def test_around_squares_is_the_same_as_whole_frames(built, depth, shape, size, seed, flat, data):
-    layers, stage = built[depth]
+def test_around_squares_is_the_same_as_whole_frames(built, depth, shape, size, seed, data):
+    network, quick = built[depth]
     corner = st.tuples(st.integers(0, shape[0] - 1), st.integers(0, shape[1] - 1))
     corners = data.draw(st.lists(corner, min_size=1, max_size=5))
     frame = noise(1, 3, *shape, seed=seed)
     frames = frame.repeat(len(corners), 1, 1, 1)
     for one, (top, left) in zip(frames, corners, strict=True):
         part = one[:, top : top + size, left : left + size]
-        part[:] = 0.3 if flat else noise(*part.shape, seed=seed + 1)
+        part[:] = noise(*part.shape, seed=seed + 1)
     rows, columns = torch.tensor(corners).unbind(dim=1)
     squares = Squares(rows, columns, size, shape)
     leaf = frames.requires_grad_(True)
-    found = stage.around(leaf, stage.passed(frame), squares)
-    expected = layers(leaf)
+    found = quick.around(leaf, quick.passed(frame), squares)
+    expected = network(leaf)
     assert_the_same(found.detach(), expected.detach())
     vectors = noise(*expected.shape, seed=seed + 2)
-    # Which of the equal values of a flat square a pooling takes is for the whole stage to tell.
-    whole = stage(leaf) if flat else expected
-    (wanted,) = torch.autograd.grad(whole, leaf, vectors)
+    (wanted,) = torch.autograd.grad(expected, leaf, vectors)
     assert_the_same(torch.autograd.grad(found, leaf, vectors)[0], wanted)
 
 
@@ -131,21 +113,26 @@ def test_around_squares_is_the_same_as_whole_frames(built, depth, shape, size, s
         dict(type='ResNetTSM', num_segments=4, is_shift=True, **ALL_STAGES),
         dict(type='ResNetCBAM'),
         dict(act_cfg=dict(type='LeakyReLU')),
-        dict(dilations=(2, 1)),
-        dict(strides=(2, 2)),
+        dict(dilations=(2, 1, 1)),
+        dict(out_indices=(0, 2)),
     ],
 )
-def test_other_beginnings_are_left_alone(changes):
-    backbone = folded(**changes)
-    before = {name: id(module) for name, module in backbone.named_modules()}
-    assert FirstStage.taken_out_of(backbone) is None
-    assert {name: id(module) for name, module in backbone.named_modules()} == before
+def test_other_networks_are_left_to_others(changes):
+    assert not QuickResNet.can_replace(folded(**changes))
 
 
-@pytest.mark.parametrize('depth', DEPTHS)
-def test_the_backbone_goes_on_with_the_second_stage(depth):
-    backbone = folded(depth=depth)
-    frames = noise(2, 3, 40, 36)
-    expected = backbone(frames)
-    stage = FirstStage.taken_out_of(backbone)
-    assert_the_same(backbone(stage(frames)), expected)
+def test_the_squares_of_a_patch_are_followed_through_two_stages(built):
+    _, quick = built[18]
+    frame = noise(1, 3, 120, 120)
+    squares = Squares(torch.tensor([50]), torch.tensor([110]), 10, (120, 120))
+    passed = quick.passed_around(frame, quick.passed(frame), squares)
+    around = [isinstance(maps[-1], Around) for maps in passed.blocks]
+    assert around == [True, True, True, False, False, False]
+    sizes = [maps.at.size for block in passed.blocks[:3] for maps in block]
+    assert sizes == [7, 9, 11, 13, 8, 10]
+
+
+def test_large_squares_are_not_worth_it():
+    at = torch.zeros(1, dtype=torch.int64)
+    assert worthwhile(Squares(at, at, 8, (10, 9)))
+    assert not worthwhile(Squares(at, at, 9, (10, 9)))
