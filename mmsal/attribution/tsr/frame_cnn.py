@@ -14,7 +14,9 @@ from mmsal.attribution.tsr.resnet import Passed, QuickResNet
 from mmsal.attribution.tsr.squares import Squares
 from mmsal.attribution.tsr.stem import rewrite_stem
 
-BATCH = 32  # frames; with more, a CPU's cache holds less of what the backward pass needs
+# Frames at once. With more, a CPU's cache holds less of what the way back needs, which in a ResNet
+# written anew is less.
+BATCH, BATCH_OF_RESNET = 32, 64
 AGREEMENT = 1e-3  # of the largest feature; rounding is a hundredth of it, a neighbour's share more
 
 
@@ -47,7 +49,8 @@ class FrameCNN:
         self.after = _with_backbone(model, nn.Identity())
         # As much again as the graph for the gradients on their way.
         each = 2 * graph_size(self.features, frame.unsqueeze(0))
-        self.batch = max(1, min(BATCH, memory // each))
+        most = BATCH if self.resnet is None else BATCH_OF_RESNET
+        self.batch = max(1, min(most, memory // each))
         self.by_frame = self.resnet is not None and parts >= BATCH // 2
         if self.by_frame:
             self.batch = math.ceil(parts / math.ceil(parts / self.batch))

@@ -27,6 +27,10 @@ class Around:
     at: Squares
     whole: Tensor
 
+    def __getitem__(self, some: slice) -> Around:
+        """Of some of the samples."""
+        return Around(self.found[some], self.at[some], self.whole)
+
     def cut(self, needed: Squares) -> Tensor:
         """Other squares of the samples' maps."""
         maps = needed.cut(self.whole)

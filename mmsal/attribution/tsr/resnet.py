@@ -126,13 +126,16 @@ class QuickResNet(nn.Module):
 
     def back(self, gradient: Tensor, passed: Passed, shape: torch.Size) -> Tensor:
         """The gradient with respect to frames [N, 3, H, W] of that shape."""
+        found = gradient.new_zeros(shape)
+        asked = int(gradient.flatten(1).any(dim=1).sum())
+        if not bool(gradient[asked:].any()):  # the last ones, about which nothing is asked
+            gradient, passed = gradient[:asked], passed.of_first(asked)
         pooled = Opened(passed.pooled)
         opened = passed.opened()
         for number in reversed(range(len(self.blocks))):
             before = opened[number - 1][-1] if number else pooled
             gradient = self.blocks[number].back(gradient, opened[number], before.shape)
         gradient = pooled.let_through(gradient)
-        found = gradient.new_empty(shape)
         maps = torch.empty(
             (min(CHUNK, len(gradient)), gradient.shape[1], *passed.stem_shape),
             dtype=gradient.dtype,
@@ -140,7 +143,7 @@ class QuickResNet(nn.Module):
             memory_format=torch.channels_last,
         )
         how = (*self._pooling(), (1, 1), False)
-        pieces = (gradient.split(CHUNK), passed.taken.split(CHUNK), found.split(CHUNK))
+        pieces = [some.split(CHUNK) for some in (gradient, passed.taken, found[: len(gradient)])]
         for some, taken, piece in zip(*pieces, strict=True):
             room = maps[: len(some)]
             torch.ops.aten.max_pool2d_with_indices_backward.grad_input(
@@ -180,6 +183,11 @@ class Passed:
         """The last maps."""
         found = self.blocks[-1][-1]
         return found.maps() if isinstance(found, Around) else found
+
+    def of_first(self, count: int) -> Passed:
+        """Of so many of the N frames."""
+        pooled, taken = self.pooled[:count], self.taken[:count]
+        return Passed(self.stem_shape, taken, pooled, [[m[:count] for m in b] for b in self.blocks])
 
     def opened(self) -> list[list[Opened]]:
         """The ReLUs of each block."""

@@ -24,6 +24,10 @@ class Squares:
     size: int
     shape: tuple[int, int]
 
+    def __getitem__(self, some: slice) -> Squares:
+        """Of some of the samples."""
+        return Squares(self.rows[some], self.columns[some], self.size, self.shape)
+
     def filled(self, missing: int) -> Squares:
         """So many more samples, whose squares are where the last one's is."""
         rows = torch.cat([self.rows, self.rows[-1:].expand(missing)])

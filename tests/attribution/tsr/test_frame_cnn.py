@@ -126,7 +126,7 @@ def test_frames_with_a_part_hidden_around_it(name):
 
 @pytest.mark.parametrize(
     ('parts', 'batch', 'by_frame'),
-    [(144, 29, True), (64, 32, True), (16, 16, True), (15, 32, False)],
+    [(145, 49, True), (64, 64, True), (16, 16, True), (15, 64, False)],
 )
 def test_batches_are_even_shares_of_a_frames_parts(parts, batch, by_frame):
     cnn = FrameCNN(cnn_lstm(), noise(3, 20, 20), GIB, parts)
@@ -147,6 +147,19 @@ def test_the_model_is_left_as_it_is_and_the_copy_goes():
     del cnn
     gc.collect()
     assert weight() is None
+
+
+def test_what_nothing_is_asked_of_costs_nothing_and_is_zero():
+    """As the last frames of a batch that is filled up."""
+    cnn, frames = FrameCNN(cnn_lstm(), noise(3, 24, 20), GIB), noise(4, 3, 24, 20)
+    vectors = noise(4, 24, seed=1)
+    whole = cnn._traced(frames).back(vectors)
+    for zeros in (slice(2, None), slice(None), slice(0, 1)):
+        some = vectors.clone()
+        some[zeros] = 0
+        expected = whole.clone()
+        expected[zeros] = 0
+        torch.testing.assert_close(cnn._traced(frames).back(some), expected)
 
 
 def test_less_memory_gives_smaller_batches_and_the_same_numbers():
