@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from mmsal.attribution.gradient_points import Gradients
 from mmsal.attribution.tsr.bases import Basis, choose_sizes, weigh
@@ -22,7 +23,7 @@ from mmsal.attribution.tsr.hiding import Hiding
 BOUND = 3
 NEGLIGIBLE = 0.1  # of the allowed error: where no more can be lost, nothing is computed
 TINY = 1e-30  # instead of no error at all
-BLOCK = 2**19  # changes of pixels at a time: what a processor's cache holds
+BLOCK = 2**20  # changes of pixels at a time: what a processor's cache holds
 
 
 class Place(NamedTuple):
@@ -178,11 +179,27 @@ class Elsewhere:
         for columns in _slices(reference.shape[1], max(1, BLOCK // len(turns))):
             some, start = products[:, columns], reference[:, columns]
             if signed:
-                total += (weights @ some).abs_().sum(dim=1)
+                total += _products(weights, some).abs_().sum(dim=0)
             else:
-                changed = torch.addmm(start, weights, some).abs_()
-                total += torch.cdist(changed, start.abs(), p=1)[:, 0]
+                changed = _products(weights, some, start)
+                total += changed.abs_().sub_(start.abs().T).abs_().sum(dim=0)
         return total
+
+
+def _products(weights: Tensor, some: Tensor, start: Tensor | None = None) -> Tensor:
+    """weights @ some + start, transposed: [M, K] and [K, n] and [1, n] -> [n, M].
+
+    In float32 on a CPU as a convolution of single pixels: oneDNN's takes less time than the matrix
+    product on processors that MKL was not made for.
+    """
+    if start is not None:
+        weights = torch.cat([weights, weights.new_ones(len(weights), 1)], dim=1)
+        some = torch.cat([some, start])
+    some = some.T.contiguous()
+    if some.is_cuda or some.dtype != torch.float32:
+        return some @ weights.T
+    pixels = some.T[None, :, :, None]  # [1, K, n, 1], channels innermost
+    return functional.conv2d(pixels, weights[:, :, None, None])[0, :, :, 0].T
 
 
 def _slices(length: int, size: int) -> Iterator[slice]:

@@ -85,10 +85,9 @@ class FrameCNN:
             frames (Tensor): [N, C, H, W], N at most ``batch``.
             hidden (Sequence[Hidden]): N parts.
         """
-        squares = _squares(hidden, frames)
         missing = self.batch - len(frames)
-        filled = torch.cat([frames, frames[-1:].expand(missing, -1, -1, -1)])
-        squares = squares.filled(missing)
+        squares = _squares(hidden, frames).filled(missing)
+        filled = torch.cat([frames, frames[-1:].expand(missing, -1, -1, -1)]) if missing else frames
 
         def features(some: Tensor) -> Tensor:
             maps = self.resnet.around(some, passed, squares)

@@ -28,7 +28,7 @@ ROUNDING = 1e-6  # of the largest change; below it the direct loop knows no bett
 
 
 class FramewiseChanges:
-    """Sums of \\|R(X) - R(X')\\| where R is made of gradients.
+    r"""Sums of \|R(X) - R(X')\| where R is made of gradients.
 
     Args:
         model (nn.Module): With ``classify_sequence``; in evaluation mode, its parameters without
@@ -110,10 +110,10 @@ class FramewiseChanges:
             around, reference = self._passed(frame), None
             # First the frame itself, so that what kernels round alike is nothing that changes.
             for some in _batches([self.hiding.nothing(frame), *patches], self.cnn.batch):
-                signed, turns = self._r_and_turns(some, around)
+                r, turns = self._r_and_turns(some, around)
                 if reference is None:
-                    reference, signed, turns = signed[:1], signed[1:], turns[1:]
-                found.append((self._change(signed, reference), turns))
+                    reference, r, turns = r[:1].clone(), r[1:], turns[1:]
+                found.append((_change(r, reference), turns))
         return found
 
     def _passed(self, frame: int) -> list[Passed]:
@@ -143,19 +143,14 @@ class FramewiseChanges:
 
     def _within(self, hidden: Sequence[Hidden]) -> tuple[Tensor, Tensor]:
         """Changes of R in the hidden frames, float64 [N], of all slopes, [N, points, T, D]."""
-        signed, turns = self._r_and_turns(hidden)
-        return self._change(signed, self.signed[[one.frame for one in hidden]]), turns
-
-    def _change(self, signed: Tensor, reference: Tensor) -> Tensor:
-        """Sums of \\|R(X') - R(X)\\|, float64 [N], by R with its sign, [N or 1, C H W]."""
-        if not self.gradients.signed:
-            signed, reference = signed.abs(), reference.abs()
-        return (signed - reference).abs_().sum(dim=1, dtype=torch.float64)
+        r, turns = self._r_and_turns(hidden)
+        reference = self.signed[[one.frame for one in hidden]]
+        return _change(r, reference if self.gradients.signed else reference.abs_()), turns
 
     def _r_and_turns(
         self, hidden: Sequence[Hidden], around: Sequence[Passed] | None = None
     ) -> tuple[Tensor, Tensor]:
-        """R in the hidden frames, with its sign, [N, C H W], and changes of slopes elsewhere.
+        """R in the hidden frames, [N, C H W], and changes of slopes elsewhere, [N, points, T, D].
 
         Args:
             hidden (Sequence[Hidden]): Parts of one frame if ``around`` is known.
@@ -164,7 +159,7 @@ class FramewiseChanges:
         where = [one.frame for one in hidden]
         rows = range(len(hidden))
         changed = self.hiding.hide(hidden)
-        signed, turns = None, []
+        r, turns = None, []
         for number, point in enumerate(self.gradients.points):
             moved = point.of_frames(changed, where)
             if around is None:
@@ -174,14 +169,16 @@ class FramewiseChanges:
             sequences = self.features[number].repeat(len(hidden), 1, 1)
             sequences[rows, where] = trace.features
             slopes = self._slopes(sequences)
-            found = trace.back(slopes[rows, where]).mul_(point.weight)
-            signed = found if signed is None else signed.add_(found)
+            found = trace.back(slopes[rows, where])
+            if point.weight != 1:
+                found *= point.weight
+            r = found if r is None else r.add_(found)
             turn = slopes - self.slopes[number]
             turn[rows, where] = 0
             turns.append(turn)
         if self.gradients.times_input:
-            signed *= changed.flatten(1)
-        return signed, torch.stack(turns, dim=1)
+            r *= changed.flatten(1)
+        return r if self.gradients.signed else r.abs_(), torch.stack(turns, dim=1)
 
     def _slopes(self, sequences: Tensor) -> Tensor:
         """The score's gradient with respect to features, [N, T, D]."""
@@ -190,6 +187,11 @@ class FramewiseChanges:
             scores = self.model.classify_sequence(leaf)
             explained = scores[:, self.gradients.target].sum()
         return torch.autograd.grad(explained, leaf)[0]
+
+
+def _change(r: Tensor, reference: Tensor) -> Tensor:
+    r"""Sums of \|R(X') - R(X)\|, float64 [N]; R(X') [N, C H W] is overwritten."""
+    return r.sub_(reference).abs_().sum(dim=1, dtype=torch.float64)
 
 
 def _amplified(products: Tensor, vectors: Tensor) -> Tensor:

@@ -93,9 +93,9 @@ class Block(nn.Module):
         *others, last = _main_path(block)
         linear = [last] if block.downsample is None else [last, block.downsample]
         return (
-            all(Layer.can_replace(getattr(module, 'conv', None)) for module in (*others, *linear))
-            and all(ends_with_relu(module) for module in others)
-            and not any(module.with_activation for module in linear)
+            all(map(ends_with_relu, others))
+            and all(is_folded(module) and not module.with_activation for module in linear)
+            and all(Layer.can_replace(module.conv) for module in (*others, *linear))
         )
 
     def passed(self, maps: Tensor) -> list[Tensor]:
@@ -206,12 +206,18 @@ class Layer(nn.Module):
 
 
 def ends_with_relu(module: nn.Module) -> bool:
-    """Of a ConvModule, whose norm is folded."""
-    return (
-        getattr(module, 'with_activation', False)
-        and type(module.activate) is nn.ReLU
-        and tuple(module.order) == ('conv', 'norm', 'act')
-    )
+    """Whether it is a convolution, its norm folded into it, and a ReLU."""
+    return is_folded(module) and module.with_activation and type(module.activate) is nn.ReLU
+
+
+def is_folded(module: nn.Module) -> bool:
+    """Whether it is a ConvModule without a norm of its own; it may have an activation."""
+    from mmcv.cnn import ConvModule
+
+    if type(module) is not ConvModule or module.with_explicit_padding:
+        return False
+    folded = not module.with_norm or type(module.norm) is nn.Identity
+    return folded and tuple(module.order) == ('conv', 'norm', 'act')
 
 
 def repeated(maps: Tensor, times: int) -> Tensor:

@@ -51,11 +51,11 @@ class QuickResNet(nn.Module):
             return False
         if tuple(backbone.out_indices) != (len(backbone.res_layers) - 1,):
             return False
-        conv, pool = getattr(backbone.conv1, 'conv', None), backbone.maxpool
+        pool = backbone.maxpool
         return (
-            Layer.can_replace(conv)
-            and UnshuffledConv2d.can_replace(conv)
-            and ends_with_relu(backbone.conv1)
+            ends_with_relu(backbone.conv1)
+            and Layer.can_replace(backbone.conv1.conv)
+            and UnshuffledConv2d.can_replace(backbone.conv1.conv)
             and type(pool).__name__ == 'MaxPool2d'  # torch's, or mmcv's for empty inputs
             and all(isinstance(size, int) for size in (pool.kernel_size, pool.stride, pool.padding))
             and not (pool.ceil_mode or pool.return_indices)
@@ -126,10 +126,11 @@ class QuickResNet(nn.Module):
 
     def back(self, gradient: Tensor, passed: Passed, shape: torch.Size) -> Tensor:
         """The gradient with respect to frames [N, 3, H, W] of that shape."""
-        found = gradient.new_zeros(shape)
+        found = gradient.new_empty(shape)
         asked = int(gradient.flatten(1).any(dim=1).sum())
         if not bool(gradient[asked:].any()):  # the last ones, about which nothing is asked
             gradient, passed = gradient[:asked], passed.of_first(asked)
+            found[asked:] = 0
         pooled = Opened(passed.pooled)
         opened = passed.opened()
         for number in reversed(range(len(self.blocks))):

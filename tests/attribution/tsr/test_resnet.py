@@ -113,6 +113,7 @@ def test_around_squares_is_the_same_as_whole_frames(built, depth, shape, size, s
         dict(type='ResNetTSM', num_segments=4, is_shift=True, **ALL_STAGES),
         dict(type='ResNetCBAM'),
         dict(act_cfg=dict(type='LeakyReLU')),
+        dict(norm_cfg=dict(type='GN', num_groups=2)),
         dict(dilations=(2, 1, 1)),
         dict(out_indices=(0, 2)),
     ],
