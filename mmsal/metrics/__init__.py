@@ -15,7 +15,7 @@ from mmsal.metrics.distribution_based import cc, kl_divergence, similarity
 from mmsal.metrics.fixation_based import information_gain, nss
 from mmsal.metrics.fixations import OtherFixations
 from mmsal.metrics.maps import CONVENTIONS
-from mmsal.metrics.overlap import euclidean_distance, weighted_jaccard
+from mmsal.metrics.overlap import euclidean_distance, jaccard, region_auc, weighted_jaccard
 from mmsal.metrics.score import METRICS, Metric, score_map
 from mmsal.metrics.transport import emd
 
@@ -33,8 +33,10 @@ __all__ = [
     'euclidean_distance',
     'fixation_scores',
     'information_gain',
+    'jaccard',
     'kl_divergence',
     'nss',
+    'region_auc',
     'score_map',
     'similarity',
     'weighted_jaccard',

@@ -51,6 +51,7 @@ class FrameCNN:
         each = 2 * graph_size(self.features, frame.unsqueeze(0))
         most = BATCH if self.resnet is None else BATCH_OF_RESNET
         self.batch = max(1, min(most, memory // each))
+        # With few parts batches of one frame's would be small, and the parts large.
         self.by_frame = self.resnet is not None and parts >= BATCH // 2
         if self.by_frame:
             self.batch = math.ceil(parts / math.ceil(parts / self.batch))
@@ -215,12 +216,19 @@ def works_frame_by_frame(model: nn.Module, cnn: FrameCNN, frames: Tensor) -> boo
     """Whether a frame's features do not depend on its neighbours, nor on the CNN's tuning.
 
     The tuned CNN sees the frames in reverse; a backbone that mixes frames (TSM, say) then gives
-    other features.
+    other features. A recognizer that changes frames before its backbone sees them does where only
+    squares are looked at: then ``by_frame`` is set to False.
     """
     with torch.no_grad():
         whole = model.extract_frame_features(frames.unsqueeze(0))[0]
         alone = torch.cat([cnn.features(some) for some in frames.flip(0).split(cnn.batch)]).flip(0)
-    return bool((whole - alone).abs().max() <= AGREEMENT * whole.abs().max())
+        allowed = AGREEMENT * whole.abs().max()
+        if cnn.by_frame:
+            first = frames[:1]
+            nothing = [Hidden(0, (0, 0), (0, 0))]
+            around = cnn.trace_around(cnn.passed(first), first, nothing).features
+            cnn.by_frame = bool((whole[:1] - around).abs().max() <= allowed)
+    return bool((whole - alone).abs().max() <= allowed)
 
 
 def _squares(hidden: Sequence[Hidden], frames: Tensor) -> Squares:

@@ -53,6 +53,7 @@ class FramewiseChanges:
         self.model, self.cnn, self.hiding, self.gradients = model, cnn, hiding, gradients
         self.tolerance = tolerance
         frames = hiding.frames
+        self.last = None  # frame and point, and what passed the CNN there
         self.features = []  # [T, D] of each point
         self.slopes = []  # d score / d feature, [T, D] of each point
         signed = frames.new_zeros(len(frames), frames[0].numel())
@@ -106,20 +107,22 @@ class FramewiseChanges:
             return [self._within(some) for some in batches]
         found = []
         for patches in hidden:
-            frame = patches[0].frame
-            around, reference = self._passed(frame), None
+            frame, reference = patches[0].frame, None
             # First the frame itself, so that what kernels round alike is nothing that changes.
             for some in _batches([self.hiding.nothing(frame), *patches], self.cnn.batch):
-                r, turns = self._r_and_turns(some, around)
+                r, turns = self._r_and_turns(some, frame)
                 if reference is None:
                     reference, r, turns = r[:1].clone(), r[1:], turns[1:]
                 found.append((_change(r, reference), turns))
         return found
 
-    def _passed(self, frame: int) -> list[Passed]:
-        """What the CNN needs to know of a frame, at each point."""
-        frames = self.hiding.frames[[frame]]
-        return [self.cnn.passed(p.of_frames(frames, [frame])) for p in self.gradients.points]
+    def _passed(self, frame: int, number: int) -> Passed:
+        """What the CNN needs to know of a frame at a point; the last is kept for the next batch."""
+        if self.last is None or self.last[0] != (frame, number):
+            point, frames = self.gradients.points[number], self.hiding.frames[[frame]]
+            self.last = None
+            self.last = ((frame, number), self.cnn.passed(point.of_frames(frames, [frame])))
+        return self.last[1]
 
     def _with_others(
         self, within: Sequence[tuple[Tensor, Tensor]], group: int, tolerance: Tensor
@@ -148,13 +151,13 @@ class FramewiseChanges:
         return _change(r, reference if self.gradients.signed else reference.abs_()), turns
 
     def _r_and_turns(
-        self, hidden: Sequence[Hidden], around: Sequence[Passed] | None = None
+        self, hidden: Sequence[Hidden], frame: int | None = None
     ) -> tuple[Tensor, Tensor]:
         """R in the hidden frames, [N, C H W], and changes of slopes elsewhere, [N, points, T, D].
 
         Args:
-            hidden (Sequence[Hidden]): Parts of one frame if ``around`` is known.
-            around (Sequence[Passed], optional): Of :meth:`_passed`.
+            hidden (Sequence[Hidden]): What is hidden, one after the other.
+            frame (int, optional): The frame that all are parts of, to look around them alone.
         """
         where = [one.frame for one in hidden]
         rows = range(len(hidden))
@@ -162,14 +165,15 @@ class FramewiseChanges:
         r, turns = None, []
         for number, point in enumerate(self.gradients.points):
             moved = point.of_frames(changed, where)
-            if around is None:
+            if frame is None:
                 trace = self.cnn.trace(moved)
             else:
-                trace = self.cnn.trace_around(around[number], moved, hidden)
+                trace = self.cnn.trace_around(self._passed(frame, number), moved, hidden)
             sequences = self.features[number].repeat(len(hidden), 1, 1)
             sequences[rows, where] = trace.features
             slopes = self._slopes(sequences)
             found = trace.back(slopes[rows, where])
+            del trace  # before the next one's graph
             if point.weight != 1:
                 found *= point.weight
             r = found if r is None else r.add_(found)

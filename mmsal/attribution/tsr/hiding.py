@@ -15,7 +15,7 @@ BLUR = 0.1  # standard deviation of the blur, as a share of the frame's longer s
 
 @dataclass(frozen=True)
 class Hidden:
-    """A part of one frame, or all of it.
+    """A part of one frame, all of it, or nothing.
 
     Attributes:
         frame: t.

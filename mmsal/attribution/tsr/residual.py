@@ -166,10 +166,10 @@ class Layer(nn.Module):
         super().__init__()
         self.conv = conv
         self.sliding = Sliding(conv.kernel_size[0], conv.stride[0], conv.padding[0])
-        weight = conv.weight.detach()
+        self.turned = None
         if conv.stride == (1, 1):  # the way back is the convolution with the kernel turned round
-            weight = weight.flip(2, 3).transpose(0, 1)
-        self.weight_back = nn.Parameter(weight.contiguous(), False)
+            turned = conv.weight.detach().flip(2, 3).transpose(0, 1)
+            self.turned = nn.Parameter(turned.contiguous(), False)
 
     @staticmethod
     def can_replace(conv: nn.Module | None) -> bool:
@@ -191,11 +191,11 @@ class Layer(nn.Module):
         """The gradient with respect to its input of that height and width, channels innermost."""
         size, stride, padding = self.sliding.kernel, self.sliding.stride, self.sliding.padding
         if stride == 1:
-            found = functional.conv2d(gradient, self.weight_back, padding=size - 1 - padding)
+            found = functional.conv2d(gradient, self.turned, padding=size - 1 - padding)
         else:
             unseen = [(length + 2 * padding - size) % stride for length in shape]
             found = functional.conv_transpose2d(
-                gradient, self.weight_back, None, stride, padding, unseen
+                gradient, self.conv.weight, None, stride, padding, unseen
             )
         return found.contiguous(memory_format=torch.channels_last)
 

@@ -82,7 +82,8 @@ class QuickResNet(nn.Module):
         with torch.no_grad():
             maps = self.unshuffled(frames).relu_()
             pooled, taken = functional.max_pool2d(maps, *self._pooling(), return_indices=True)
-            return Passed(maps.shape[2:], taken, pooled, self._go_on(pooled, self.blocks))
+            blocks = self._go_on(pooled, self.blocks)
+            return Passed(frames, maps.shape[2:], taken, pooled, blocks)
 
     def passed_around(self, frames: Tensor, kept: Passed, squares: Squares) -> Passed:
         """The same around squares, as far as that is worthwhile."""
@@ -94,8 +95,9 @@ class QuickResNet(nn.Module):
                     break
                 blocks.append(block.passed_around(before, whole))
                 before = blocks[-1][-1]
-            blocks += self._go_on(before.maps(), self.blocks[len(blocks) :])
-        return Passed(kept.stem_shape, taken, pooled, blocks)
+            if len(blocks) < len(self.blocks):
+                blocks += self._go_on(before.maps(), self.blocks[len(blocks) :])
+        return Passed(frames, kept.stem_shape, taken, pooled, blocks)
 
     def _stem_around(self, frames: Tensor, kept: Passed, squares: Squares) -> tuple[Around, Tensor]:
         """Pooled maps around squares, and all places that the pooling took."""
@@ -103,14 +105,24 @@ class QuickResNet(nn.Module):
         at = squares.seen_by(stem, tuple(kept.stem_shape))
         at = at.seen_by(pool, tuple(kept.pooled.shape[2:]))
         stem_at = at.needed_by(pool, tuple(kept.stem_shape))
-        pixels = stem_at.needed_by(stem, squares.shape).cut(frames)
-        conv = self.stem.conv
-        maps = functional.conv2d(pixels, conv.weight, conv.bias, conv.stride)
-        maps = stem_at.clear_outside(maps.relu_())
-        pooled, taken = functional.max_pool2d(maps, pool.kernel, pool.stride, return_indices=True)
+        pixels = stem_at.needed_by(stem, squares.shape)
+        pooled, taken = self._pooled_in(pixels.cut(frames), stem_at)
+        # Among equal values, kernels that round whole maps otherwise than squares may have taken
+        # another place: where nothing changes, the one frame's is kept.
+        others = self._pooled_in(pixels.cut(kept.frame), stem_at)
+        same = (pooled == others[0]) & (taken == others[1])
+        pooled = at.clear_outside(torch.where(same, at.cut(kept.pooled), pooled))
+        taken = torch.where(same, at.cut(kept.taken), stem_at.places_on_maps(taken))
         all_taken = repeated(kept.taken, len(frames))
-        at.paste(stem_at.places_on_maps(taken), all_taken)
-        return Around(at.clear_outside(pooled), at, kept.pooled), all_taken
+        at.paste(taken, all_taken)
+        return Around(pooled, at, kept.pooled), all_taken
+
+    def _pooled_in(self, pixels: Tensor, at: Squares) -> tuple[Tensor, Tensor]:
+        """Pooled maps, and places in the squares of the stem's maps, by the pixels they need."""
+        conv, pool = self.stem.conv, self.pool
+        maps = functional.conv2d(pixels, conv.weight, conv.bias, conv.stride)
+        maps = at.clear_outside(maps.relu_())
+        return functional.max_pool2d(maps, pool.kernel, pool.stride, return_indices=True)
 
     def _pooling(self) -> list[tuple[int, int]]:
         """Kernel, stride and padding."""
@@ -157,6 +169,7 @@ class QuickResNet(nn.Module):
         """How the maps change along directions [N, 3, H, W] of the frames."""
         maps = self.unshuffled.along(directions)
         found = maps.flatten(2).gather(2, passed.taken.flatten(2)).view_as(passed.taken)
+        found = found.contiguous(memory_format=torch.channels_last)
         found = Opened(passed.pooled).let_through(found)
         for block, opened in zip(self.blocks, passed.opened(), strict=True):
             found = block.along(found, opened)
@@ -168,12 +181,14 @@ class Passed:
     """What N frames made of the layers; the first maps may be known around squares alone.
 
     Attributes:
+        frame: They themselves, [N, 3, H, W]; None where nobody will ask.
         stem_shape: Height and width of the stem's maps.
         taken: Places that the pooling took, int64 [N, C, H, W].
         pooled: What it took.
         blocks: Activations after each ReLU of each block.
     """
 
+    frame: Tensor | None
     stem_shape: torch.Size
     taken: Tensor
     pooled: Tensor | Around
@@ -188,7 +203,8 @@ class Passed:
     def of_first(self, count: int) -> Passed:
         """Of so many of the N frames."""
         pooled, taken = self.pooled[:count], self.taken[:count]
-        return Passed(self.stem_shape, taken, pooled, [[m[:count] for m in b] for b in self.blocks])
+        blocks = [[maps[:count] for maps in block] for block in self.blocks]
+        return Passed(None, self.stem_shape, taken, pooled, blocks)
 
     def opened(self) -> list[list[Opened]]:
         """The ReLUs of each block."""
@@ -216,7 +232,7 @@ class _Forth(torch.autograd.Function):
             maps = iter(maps)
             sizes = [len(block.layers) for block in ctx.resnet.blocks]
             blocks = [list(itertools.islice(maps, size)) for size in sizes]
-            passed = Passed(ctx.stem_shape, taken, pooled, blocks)
+            passed = Passed(None, ctx.stem_shape, taken, pooled, blocks)
         return _Back.apply(gradient, ctx.resnet, passed, ctx.shape), None, None, None
 
 

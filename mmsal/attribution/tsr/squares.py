@@ -75,7 +75,7 @@ class Squares:
         if len(maps) > 1:
             places = places + self._samples * (height * width)
         flat = _channels_last(maps).reshape(-1, maps.shape[1])
-        found = flat.index_select(0, places.flatten()).view(*places.shape, -1)
+        found = flat.index_select(0, places.flatten()).view(*places.shape, maps.shape[1])
         return self.clear_outside(found.permute(0, 3, 1, 2))
 
     def clear_outside(self, squares: Tensor) -> Tensor:

@@ -121,7 +121,11 @@ def test_frames_with_a_part_hidden_around_it(name):
     trace = cnn.trace_around(cnn.passed(hiding.frames[[1]]), frames, hidden)
     whole = cnn.trace(frames)
     torch.testing.assert_close(trace.features, whole.features, rtol=1e-9, atol=1e-9)
-    torch.testing.assert_close(trace.back(vectors), whole.back(vectors), rtol=1e-8, atol=1e-11)
+    back = trace.back(vectors, again=True)
+    torch.testing.assert_close(back, whole.back(vectors, again=True), rtol=1e-8, atol=1e-11)
+    assert not trace.back(torch.zeros_like(vectors), again=True).any()
+    directions = noise(*cnn.trace(frames)._leaf.shape, seed=3)
+    torch.testing.assert_close(trace.forth(directions)[:13], whole.forth(directions)[:13])
 
 
 @pytest.mark.parametrize(
@@ -149,7 +153,7 @@ def test_the_model_is_left_as_it_is_and_the_copy_goes():
     assert weight() is None
 
 
-def test_what_nothing_is_asked_of_costs_nothing_and_is_zero():
+def test_what_nothing_is_asked_of_is_zero():
     """As the last frames of a batch that is filled up."""
     cnn, frames = FrameCNN(cnn_lstm(), noise(3, 24, 20), GIB), noise(4, 3, 24, 20)
     vectors = noise(4, 24, seed=1)

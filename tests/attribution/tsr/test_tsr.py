@@ -141,9 +141,8 @@ class Rounded(torch.autograd.Function):
 def equal_values_are_equal(model):
     """A copy whose pooling sees through rounding.
 
-    A patch of one colour makes the CNN's first maps flat. Which of the equal values a max pooling
-    takes, and so where the gradient goes, is the first, unless rounding has made them unequal: so
-    does torch's convolution in float64, whatever stands in its place.
+    A patch of one colour makes the CNN's first maps flat. Of equal values a max pooling takes the
+    first, and the gradient goes there; but torch's convolutions in float64 round equal sums apart.
     """
     model = copy.deepcopy(model)
     pool = model.backbone.maxpool.forward
@@ -227,7 +226,7 @@ def test_no_graph_outlives_a_call(cell):
     clip = noise(3, 3, 32, 32, dtype=torch.float32)
 
     def call():
-        temporal_saliency_rescaling(model, clip, 1, patch_size=32)
+        temporal_saliency_rescaling(model, clip, 1, patch_size=8)
 
     for _ in range(5):
         call()
@@ -255,7 +254,7 @@ def test_cudnn_is_off_around_the_recurrent_part_alone(monkeypatch, fails):
         return hook
 
     model.cls_head.recurrent[0].register_forward_pre_hook(look('recurrent'))
-    model.backbone.conv1.register_forward_pre_hook(look('cnn'))
+    model.backbone.layer4[-1].conv2.conv.register_forward_pre_hook(look('cnn'))  # copied with it
     assert torch.backends.cudnn.enabled
     try:
         temporal_saliency_rescaling(model, noise(3, 3, 32, 32, dtype=torch.float32), 1, 32)
@@ -265,6 +264,7 @@ def test_cudnn_is_off_around_the_recurrent_part_alone(monkeypatch, fails):
         assert fails
     with_gradient = [enabled for gradient, enabled in seen['recurrent'] if gradient]
     assert with_gradient and not any(with_gradient)
+    assert len(seen['cnn']) > 2
     assert all(enabled for _, enabled in seen['cnn'])
     assert torch.backends.cudnn.enabled
 

@@ -46,6 +46,18 @@ def batches(monkeypatch):
     return made
 
 
+@pytest.fixture
+def around(monkeypatch):
+    """One entry for each time that the CNN looked around patches alone."""
+    calls, looks = [], clip_tsr.FrameCNN.trace_around
+    monkeypatch.setattr(
+        clip_tsr.FrameCNN,
+        'trace_around',
+        lambda *arguments: calls.append(1) or looks(*arguments),
+    )
+    return calls
+
+
 def both(model, clip, patch_size=9, mask_value='blur', **options):
     """Of class 1: the quick way's result and the direct one's."""
     how = dict(patch_size=patch_size, mask_value=mask_value, **options)
@@ -84,8 +96,10 @@ def trained(cell):
 
 @pytest.mark.parametrize('method', METHODS)
 @pytest.mark.parametrize('cell', CELLS)
-def test_equals_the_direct_way(cell, method):
-    quick, direct = both(cnn_lstm(cell=cell), noise(5, 3, 25, 29), of=method, **METHODS[method])
+def test_equals_the_direct_way(cell, method, around):
+    clip, how = noise(5, 3, 25, 29), dict(of=method, **METHODS[method])
+    quick, direct = both(cnn_lstm(cell=cell), clip, patch_size=6, **how)
+    assert len(around) > 1
     assert quick.chosen.tolist() == direct.chosen.tolist()
     assert error(quick, direct) < 1e-3
 
@@ -118,15 +132,54 @@ def test_smoothgrad_by_captum():
 
 
 @pytest.mark.parametrize('cell', CELLS)
-def test_equals_the_direct_way_once_trained(cell):
-    quick, direct = both(trained(cell), noise(7, 3, 25, 29))
+@pytest.mark.parametrize('patch_size', [6, 9])
+def test_equals_the_direct_way_once_trained(cell, patch_size):
+    quick, direct = both(trained(cell), noise(7, 3, 25, 29), patch_size)
     assert quick.chosen.tolist() == direct.chosen.tolist()
     assert error(quick, direct) < 1e-3
 
 
 @pytest.mark.parametrize('name', sorted(set(BACKBONES) - {'resnet18'}))
-def test_equals_the_direct_way_with_other_backbones(name):
-    assert error(*both(cnn_lstm(name), noise(5, 3, 25, 29), form='paper')) < 1e-3
+@pytest.mark.parametrize('patch_size', [6, 9])
+def test_equals_the_direct_way_with_other_backbones(name, patch_size):
+    assert error(*both(cnn_lstm(name), noise(5, 3, 25, 29), patch_size, form='paper')) < 1e-3
+
+
+def test_patches_that_hide_what_is_there_anyway_count_nothing(around):
+    """Though float64 convolutions round flat squares otherwise than flat maps."""
+    colour = torch.tensor([-2.118, -2.036, -1.804], dtype=torch.float64)
+    clip = colour.view(3, 1, 1).expand(4, 3, 60, 60).clone()
+    clip[:, :, 20:40, 20:40] += noise(4, 3, 20, 20)
+    quick, direct = both(cnn_lstm(), clip, 10, 'first', form='paper', quantile=0)
+    assert around
+    still = direct.patches < 1e-9 * direct.patches.max()
+    assert int(still[quick.chosen].sum()) > 30
+    assert float(quick.patches[still].max()) < 2e-3 * float(direct.patches.max())
+
+
+def test_a_recognizer_that_changes_frames_before_its_backbone(around):
+    model = cnn_lstm()
+
+    class Halving(type(model)):
+        def extract_frame_features(self, inputs):
+            return super().extract_frame_features(0.5 * inputs)
+
+        def extract_feat(self, inputs, *arguments, **options):
+            return super().extract_feat(0.5 * inputs, *arguments, **options)
+
+    model.__class__ = Halving
+    assert error(*both(model, noise(4, 3, 25, 29), patch_size=6)) < 1e-3
+    assert len(around) == 1  # and found out by that
+
+
+def test_patches_without_any_slope(around):
+    """The largest feature over time: hiding most patches leaves its frame without a slope."""
+    model = cnn_lstm()
+    model.cls_head.classify_sequence = lambda features: features.amax(dim=1)[:, :4]
+    how = dict(patch_size=5, mask_value=3.0, quantile=0)
+    quick, direct = both(model, noise(5, 3, 20, 26), **how)
+    assert around
+    assert error(quick, direct) < 1e-3
 
 
 @pytest.mark.parametrize('shape', [(1, 20, 20), (2, 9, 31), (3, 5, 7)])
