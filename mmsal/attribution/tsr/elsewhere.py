@@ -179,14 +179,14 @@ class Elsewhere:
         for columns in _slices(reference.shape[1], max(1, BLOCK // len(turns))):
             some, start = products[:, columns], reference[:, columns]
             if signed:
-                total += _products(weights, some).abs_().sum(dim=0)
+                total += _mixed(weights, some).abs_().sum(dim=0)
             else:
-                changed = _products(weights, some, start)
+                changed = _mixed(weights, some, start)
                 total += changed.abs_().sub_(start.abs().T).abs_().sum(dim=0)
         return total
 
 
-def _products(weights: Tensor, some: Tensor, start: Tensor | None = None) -> Tensor:
+def _mixed(weights: Tensor, some: Tensor, start: Tensor | None = None) -> Tensor:
     """weights @ some + start, transposed: [M, K] and [K, n] and [1, n] -> [n, M].
 
     In float32 on a CPU as a convolution of single pixels: oneDNN's takes less time than the matrix
