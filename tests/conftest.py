@@ -31,6 +31,17 @@ def mmaction_scope():
         init_default_scope('mmaction')
 
 
+@pytest.fixture(scope='module')
+def one_thread():
+    """A small network is done sooner by one thread than by several that wait for each other."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture
 def command(monkeypatch, capsys):
     """Run ``tools/NAME`` with arguments in this process: exit code, stdout, stderr."""

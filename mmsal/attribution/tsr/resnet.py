@@ -97,7 +97,7 @@ class QuickResNet(nn.Module):
                 before = blocks[-1][-1]
             if len(blocks) < len(self.blocks):
                 blocks += self._go_on(before.maps(), self.blocks[len(blocks) :])
-        return Passed(frames, kept.stem_shape, taken, pooled, blocks)
+        return Passed(None, kept.stem_shape, taken, pooled, blocks)
 
     def _stem_around(self, frames: Tensor, kept: Passed, squares: Squares) -> tuple[Around, Tensor]:
         """Pooled maps around squares, and all places that the pooling took."""

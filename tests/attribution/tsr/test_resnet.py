@@ -18,12 +18,7 @@ STAGES = dict(num_stages=3, strides=(1, 2, 2), dilations=(1,) * 3, out_indices=(
 ALL_STAGES = dict(num_stages=4, strides=(1, 2, 2, 2), dilations=(1,) * 4, out_indices=(3,))
 
 
-@pytest.fixture(scope='module', autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures('one_thread')
 
 
 def noise(*shape, seed=0):
